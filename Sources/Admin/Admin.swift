@@ -1,0 +1,1 @@
+@main struct Admin { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct Migrate { static func main() {} }
