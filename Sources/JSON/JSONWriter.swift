@@ -1,0 +1,176 @@
+/// Appends JSON to a buffer. The caller keeps the order right: a member has a key and then a value.
+package struct JSONWriter {
+  /// The text so far.
+  package private(set) var bytes: [UInt8]
+  private var needsComma = false
+
+  /// - Parameter capacity: bytes to reserve.
+  package init(capacity: Int = 256) {
+    bytes = []
+    bytes.reserveCapacity(capacity)
+  }
+
+  /// Writes an object as the next value.
+  package mutating func object<E: Error>(_ members: (inout JSONWriter) throws(E) -> Void) throws(E) {
+    open(ASCII.openBrace)
+    try members(&self)
+    close(ASCII.closeBrace)
+  }
+
+  /// Writes an array as the next value.
+  package mutating func array<E: Error>(_ elements: (inout JSONWriter) throws(E) -> Void) throws(E) {
+    open(ASCII.openBracket)
+    try elements(&self)
+    close(ASCII.closeBracket)
+  }
+
+  /// Writes a member's name. It stands in the code, so it needs no escapes: letters, digits and `_`.
+  package mutating func key(_ name: StaticString) {
+    key(name.description)
+  }
+
+  /// Writes a member's name that is data.
+  package mutating func key(_ name: String) {
+    separate()
+    appendString(name)
+    bytes.append(ASCII.colon)
+    needsComma = false
+  }
+
+  /// Writes a string as the next value.
+  package mutating func string(_ value: String) {
+    separate()
+    appendString(value)
+  }
+
+  /// Writes an integer as the next value.
+  package mutating func integer(_ value: some BinaryInteger) {
+    separate()
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  /// Writes true or false as the next value.
+  package mutating func bool(_ value: Bool) {
+    separate()
+    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+  }
+
+  /// Writes null as the next value.
+  package mutating func null() {
+    separate()
+    bytes.append(contentsOf: "null".utf8)
+  }
+
+  /// Writes a value that is JSON already, for example from PostgreSQL.
+  package mutating func raw(_ json: some Sequence<UInt8>) {
+    separate()
+    bytes.append(contentsOf: json)
+  }
+
+  /// Writes a parsed value again; `invalid` becomes null.
+  package mutating func value(_ value: JSONValue) {
+    switch value {
+    case .null, .invalid: null()
+    case .bool(let value): bool(value)
+    case .number(let number): raw(number.text.utf8)
+    case .string(let text): string(text)
+    case .array(let elements): array { writer in for element in elements { writer.value(element) } }
+    case .object(let members):
+      object { writer in
+        for member in members {
+          writer.key(member.name)
+          writer.value(member.value)
+        }
+      }
+    }
+  }
+
+  private mutating func open(_ bracket: UInt8) {
+    separate()
+    bytes.append(bracket)
+    needsComma = false
+  }
+
+  private mutating func close(_ bracket: UInt8) {
+    bytes.append(bracket)
+    needsComma = true
+  }
+
+  private mutating func separate() {
+    if needsComma { bytes.append(ASCII.comma) }
+    needsComma = true
+  }
+
+  /// Escapes what RFC 8259, section 7 demands, and nothing else.
+  private mutating func appendString(_ text: String) {
+    bytes.append(ASCII.quote)
+    for byte in text.utf8 {
+      switch byte {
+      case ASCII.quote, ASCII.backslash:
+        bytes.append(ASCII.backslash)
+        bytes.append(byte)
+      case ASCII.lineFeed: bytes.append(contentsOf: [ASCII.backslash, 0x6E])
+      case ASCII.carriageReturn: bytes.append(contentsOf: [ASCII.backslash, 0x72])
+      case ASCII.tab: bytes.append(contentsOf: [ASCII.backslash, 0x74])
+      case 0x00..<ASCII.space:
+        bytes.append(contentsOf: "\\u00".utf8)
+        bytes.append(JSONWriter.hexDigit(byte >> 4))
+        bytes.append(JSONWriter.hexDigit(byte & 0x0F))
+      default: bytes.append(byte)
+      }
+    }
+    bytes.append(ASCII.quote)
+  }
+
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? ASCII.zero + value : 0x61 + value - 10
+  }
+}
+
+/// The members of an object.
+extension JSONWriter {
+  package mutating func field(_ name: StaticString, _ value: String) {
+    key(name)
+    string(value)
+  }
+
+  package mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
+    key(name)
+    integer(value)
+  }
+
+  package mutating func field(_ name: StaticString, _ value: Bool) {
+    key(name)
+    bool(value)
+  }
+
+  /// Writes nothing when the value is nil: absent rather than null.
+  package mutating func field(_ name: StaticString, optional value: String?) {
+    if let value { field(name, value) }
+  }
+
+  /// Writes nothing when the value is nil: absent rather than null.
+  package mutating func field(_ name: StaticString, optional value: (some BinaryInteger)?) {
+    if let value { field(name, value) }
+  }
+
+  /// A member whose value is JSON already.
+  package mutating func field(_ name: StaticString, raw json: some Sequence<UInt8>) {
+    key(name)
+    raw(json)
+  }
+
+  package mutating func field<E: Error>(
+    _ name: StaticString, object members: (inout JSONWriter) throws(E) -> Void
+  ) throws(E) {
+    key(name)
+    try object(members)
+  }
+
+  package mutating func field<E: Error>(
+    _ name: StaticString, array elements: (inout JSONWriter) throws(E) -> Void
+  ) throws(E) {
+    key(name)
+    try array(elements)
+  }
+}
