@@ -1,0 +1,299 @@
+import EventLoop
+
+/// How a segment ended on one connection, before retries are decided.
+enum SegmentOutcome: Sendable {
+  case done([QueryResult])
+  /// The server refused; nothing of the segment was kept.
+  case refused(ServerError)
+  /// The line broke. When not even the Sync had left this process, nothing can have been kept.
+  case lost(sent: Bool)
+  case timedOut
+  case outOfStep
+  /// The server waits for COPY data.
+  case copying
+}
+
+/// What a pool wants to know about its connections.
+@LoopActor
+protocol PipelineConnectionOwner: AnyObject {
+  func connectionClosed(_ connection: PipelineConnection)
+}
+
+/// One established connection on the loop. Segments may be posted while others are in flight; their outcomes come in
+/// order. Nothing here blocks: sends are buffered, and EPOLLOUT is awaited only while libpq couldn't send everything.
+@LoopActor
+final class PipelineConnection {
+  enum Ending {
+    case continuation(CheckedContinuation<SegmentOutcome, Never>)
+    case callback(@LoopActor (SegmentOutcome) -> Void)
+
+    @LoopActor func callAsFunction(_ outcome: SegmentOutcome) {
+      switch self {
+      case .continuation(let continuation): continuation.resume(returning: outcome)
+      case .callback(let callback): callback(outcome)
+      }
+    }
+  }
+
+  private struct Pending {
+    let deadline: MonotonicInstant?
+    var ending: Ending?
+    let since: MonotonicInstant
+
+    @LoopActor
+    init(_ deadline: MonotonicInstant?, _ ending: Ending) {
+      self.deadline = deadline
+      self.ending = ending
+      since = LoopActor.shared.loop.now
+    }
+  }
+
+  let purpose: ConnectionPurpose
+  weak var owner: (any PipelineConnectionOwner)?
+  /// Callers that hold this connection; the pool's own count.
+  var leases = 0
+  /// When the last caller gave it back; the pool closes what nobody uses.
+  var idleSince = LoopActor.shared.loop.now
+  var onNotification: (@LoopActor (_ channel: String, _ payload: String) -> Void)?
+
+  private let line: LibPQ
+  private var registration: Registration?
+  private var awaitsWritable = false
+  private(set) var isOpen = true
+  private var isPipelining = false
+
+  private var machine = PipelineStateMachine()
+  private var pending = FIFO<Pending>()
+  private var results: [QueryResult] = []
+  private var failure: ServerError?
+  /// The command that runs outside of pipeline mode, and whoever waits for room in the socket while it copies.
+  private var plain: Pending?
+  private var isCopying = false
+  private var flushWaiter: CheckedContinuation<Void, Never>?
+
+  /// Takes over a connected, non-blocking line.
+  init(_ line: LibPQ, _ purpose: ConnectionPurpose) throws(DatabaseError) {
+    self.line = line
+    self.purpose = purpose
+    guard line.setNonblocking(), let socket = line.socket else { throw .unavailable(retryAfter: 1) }
+    do {
+      registration = try LoopActor.shared.loop.register(socket, .read) { [weak self] ready in self?.handle(ready) }
+    } catch {
+      throw .unavailable(retryAfter: 1)
+    }
+  }
+
+  /// True when nothing runs, no transaction is open and no result is unread: fit for the next user.
+  var isClean: Bool { isOpen && machine.inFlight == 0 && plain == nil && !isCopying && line.isIdle }
+  var isInTransaction: Bool { line.isInTransaction }
+  var inFlight: Int { machine.inFlight + (plain == nil ? 0 : 1) }
+  var serverProcess: Int32 { line.serverProcess }
+
+  func quotedIdentifier(_ name: String) -> String? { line.quotedIdentifier(name) }
+
+  // MARK: Sending
+
+  /// Sends a segment with its Sync and waits for its outcome.
+  func submit(_ segment: Segment, until deadline: MonotonicInstant?) async -> SegmentOutcome {
+    await withCheckedContinuation { post(segment, until: deadline, .continuation($0)) }
+  }
+
+  /// Sends a segment with its Sync; `ending` is told the outcome, once.
+  func post(_ segment: Segment, until deadline: MonotonicInstant?, _ ending: Ending) {
+    guard isOpen, plain == nil, !isCopying, isPipelining || line.enterPipeline() else {
+      return ending(.lost(sent: false))
+    }
+    isPipelining = true
+    for command in segment.commands where !send(command, segment.parameters) {
+      ending(.lost(sent: false))
+      return close()
+    }
+    guard line.sendSync() else {
+      ending(.lost(sent: false))
+      return close()
+    }
+    machine.submit(statements: segment.count)
+    pending.append(Pending(deadline, ending))
+    flush()
+  }
+
+  private func send(_ command: Segment.Command, _ parameters: ParameterBuffer) -> Bool {
+    switch command {
+    case .prepared(let name, let range, let binaryResult):
+      line.sendPrepared(name, parameters, range, binaryResult: binaryResult)
+    case .text(let sql): line.sendExtended(sql)
+    case .prepare(let name, let sql, let types): line.sendPrepare(name, sql, types)
+    }
+  }
+
+  /// Runs text outside of pipeline mode (several statements, COPY) and waits for its outcome.
+  func run(_ sql: String, until deadline: MonotonicInstant?) async -> SegmentOutcome {
+    guard isOpen, machine.inFlight == 0, plain == nil, !isCopying else { return .lost(sent: false) }
+    if isPipelining {
+      guard line.exitPipeline() else {
+        close()
+        return .lost(sent: false)
+      }
+      isPipelining = false
+    }
+    return await withCheckedContinuation { continuation in
+      guard line.sendSimple(sql) else {
+        continuation.resume(returning: .lost(sent: false))
+        return close()
+      }
+      plain = Pending(deadline, .continuation(continuation))
+      flush()
+    }
+  }
+
+  /// Sends a piece of COPY data and returns once the socket has taken it, so that memory stays flat.
+  func copy(_ data: [UInt8]) async -> Bool {
+    guard isOpen, isCopying, flushWaiter == nil, line.putCopyData(data) else { return false }
+    flush()
+    if isOpen && awaitsWritable { await withCheckedContinuation { flushWaiter = $0 } }
+    return isOpen
+  }
+
+  /// Ends the COPY (a reason makes the server refuse it) and waits for its outcome.
+  func endCopy(refusing reason: StaticString?, until deadline: MonotonicInstant?) async -> SegmentOutcome {
+    guard isOpen, isCopying, line.putCopyEnd(refusing: reason) else { return .lost(sent: false) }
+    isCopying = false
+    return await withCheckedContinuation { continuation in
+      plain = Pending(deadline, .continuation(continuation))
+      flush()
+    }
+  }
+
+  private func flush() {
+    switch line.flush() {
+    case .failed: lose()
+    case .pending: awaitWritable(true)
+    case .done:
+      awaitWritable(false)
+      flushWaiter?.resume()
+      flushWaiter = nil
+    }
+  }
+
+  private func awaitWritable(_ wanted: Bool) {
+    guard awaitsWritable != wanted, let registration else { return }
+    awaitsWritable = wanted
+    LoopActor.shared.loop.update(registration, wanted ? [.read, .write] : .read)
+  }
+
+  // MARK: Receiving
+
+  private func handle(_ ready: Readiness) {
+    guard isOpen else { return }
+    // While libpq has unsent data it must read as well as write, or both sides could wait for each other.
+    let isAlive = line.consumeInput()
+    receive()
+    guard isAlive, isOpen else { return lose() }
+    if awaitsWritable { flush() }
+    while let onNotification, let (channel, payload) = line.nextNotification() { onNotification(channel, payload) }
+  }
+
+  private func receive() {
+    var ends = 0
+    while isOpen, ends < 2, machine.inFlight > 0 || plain != nil, !line.isBusy {
+      guard let result = line.nextResult() else {
+        if plain != nil { endPlain() } else { ends += 1 }
+        continue
+      }
+      ends = 0
+      if plain != nil { receivePlain(result) } else { receivePipelined(result) }
+    }
+  }
+
+  private func receivePipelined(_ result: ResultStorage) {
+    let error = result.status == .failure ? result.serverError : nil
+    if result.status == .failure && error?.endsSession ?? true { return lose() }
+    let event: PipelineStateMachine.Event =
+      switch result.status {
+      case .rows, .command, .empty: .result
+      case .failure: .failure
+      case .skipped: .skipped
+      case .sync: .sync
+      case .copyIn, .copyOut, .other: .other
+      }
+    switch machine.receive(event) {
+    case .keep: results.append(QueryResult(storage: result))
+    case .keepFailure: failure = error
+    case .ignore: break
+    case .succeed: end(.done(results))
+    case .fail: end(failure.map { .refused($0) } ?? .outOfStep)
+    case .close: fail(.outOfStep)
+    }
+  }
+
+  private func end(_ outcome: SegmentOutcome) {
+    results = []
+    failure = nil
+    pending.popFirst()?.ending?(outcome)
+  }
+
+  private func receivePlain(_ result: ResultStorage) {
+    switch result.status {
+    case .rows, .command, .empty: results.append(QueryResult(storage: result))
+    case .failure:
+      guard let error = result.serverError, !error.endsSession else { return lose() }
+      failure = failure ?? error
+    case .copyIn:
+      isCopying = true
+      let ending = plain?.ending
+      plain = nil
+      ending?(.copying)
+    case .copyOut, .skipped, .sync, .other: fail(.outOfStep)
+    }
+  }
+
+  private func endPlain() {
+    let outcome: SegmentOutcome = failure.map { .refused($0) } ?? .done(results)
+    let ending = plain?.ending
+    plain = nil
+    results = []
+    failure = nil
+    ending?(outcome)
+  }
+
+  // MARK: Ending
+
+  /// Gives up on what is overdue: a shared connection's caller is let go (the segment runs on, its result is dropped);
+  /// any other line is closed, since a cancel request could reach the next user's statement.
+  /// A shared line whose oldest segment has had no answer for `silence` is taken for dead.
+  func expire(at now: MonotonicInstant, silence: Duration) {
+    if purpose == .shared {
+      if let oldest = pending.first, oldest.since + silence <= now { return lose() }
+      pending.updateEach { entry in
+        guard let deadline = entry.deadline, deadline <= now, let ending = entry.ending else { return }
+        entry.ending = nil
+        ending(.timedOut)
+      }
+    } else if let deadline = plain?.deadline ?? pending.first?.deadline, deadline <= now {
+      fail(.timedOut)
+    }
+  }
+
+  /// Closes the line on purpose; whatever is in flight is lost.
+  func close() { lose() }
+
+  private func lose() { fail(.lost(sent: !awaitsWritable)) }
+
+  private func fail(_ outcome: SegmentOutcome) {
+    guard isOpen else { return }
+    isOpen = false
+    // libpq may have closed the socket already; the loop ignores that.
+    if let registration { LoopActor.shared.loop.deregister(registration) }
+    registration = nil
+    line.finish()
+    let interrupted = [plain].compactMap { $0 } + pending.removeAll()
+    plain = nil
+    isCopying = false
+    results = []
+    failure = nil
+    flushWaiter?.resume()
+    flushWaiter = nil
+    for entry in interrupted { entry.ending?(outcome) }
+    owner?.connectionClosed(self)
+  }
+}
