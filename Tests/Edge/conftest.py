@@ -1,0 +1,97 @@
+import datetime
+import pathlib
+
+import psycopg
+import pytest
+
+from actors import Actors
+from client import Client
+from cluster import Cluster
+from contract import contract as the_contract
+from server import Server
+
+# The business clock of the walkthrough: a Thursday, before the due date of the wage month 2026-10.
+BUSINESS_NOW = datetime.datetime.fromisoformat("2026-11-05T09:00:00+07:00")
+
+
+def pytest_collection_modifyitems(items):
+    """What judges the whole run comes last, and only when the whole run was asked for."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    made = Cluster()
+    yield made
+    made.destroy()
+
+
+@pytest.fixture(scope="session")
+def migrated(cluster):
+    """The name of a migrated, otherwise empty database: the template of every other one."""
+    cluster.create("smile_template")
+    Server(cluster, "smile_template").run("smile-migrate", "up")
+    with cluster.connect("smile_template") as connection:
+        connection.execute("UPDATE smile.clock SET business_at = %s", [BUSINESS_NOW])
+    return "smile_template"
+
+
+@pytest.fixture(scope="session")
+def make_server(cluster, migrated):
+    """make_server(**settings) starts a server of its own on a copy of the migrated database; stopped at the end."""
+    made = []
+
+    def make(start=True, **settings):
+        database = f"smile_{len(made)}"
+        cluster.create(database, template=migrated)
+        server = Server(cluster, database, **settings)
+        made.append(server)
+        return server.start() if start else server
+
+    yield make
+    codes = [server.stop() for server in made]
+    assert not any(codes), f"a server ended with {codes}"
+
+
+@pytest.fixture(scope="session")
+def server(make_server):
+    """The server that most tests share. None of its processes may die on the way."""
+    made = make_server()
+    before = made.children()
+    yield made
+    assert made.children() == before, f"a process of the shared server died:\n{made.log()}"
+
+
+@pytest.fixture
+def api(server):
+    with Client(server) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def db(cluster, server):
+    """The shared server's database, as superuser."""
+    with psycopg.connect(cluster.url(server.database), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def actors_on():
+    """actors_on(server) makes officers, employers, members and clients there, through the API and smile-admin."""
+    return lambda server: Actors(Client(server))
+
+
+@pytest.fixture(scope="session")
+def actors(server, actors_on):
+    return actors_on(server)
+
+
+@pytest.fixture(scope="session")
+def contract():
+    return the_contract()
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """The folder of the payroll month and the other sample files."""
+    return pathlib.Path(__file__).resolve().parents[2] / "Examples"

@@ -1,0 +1,74 @@
+"""Who may call what, generated from x-access: a stranger learns nothing, another kind of caller gets 403."""
+import pytest
+
+import walk
+from client import Client
+from contract import METHODS, contract
+
+STRANGERS = {
+    "no token": {},
+    "another scheme": {"Authorization": "Basic c21pbGU6c21pbGU="},
+    "a malformed token": {"Authorization": "Bearer sat_short"},
+    "an unknown token": {"Authorization": "Bearer sat_" + "A" * 43},
+    "a refresh token": {"Authorization": "Bearer srt_" + "A" * 43},
+    "two tokens": {"Authorization": "Bearer sat_" + "A" * 43 + ", Bearer sat_" + "B" * 43},
+}
+
+
+@pytest.mark.parametrize("operation", walk.guarded(), ids=lambda o: o.id)
+def test_a_stranger_gets_401_whatever_else_is_wrong(operation, api):
+    for what, headers in STRANGERS.items():
+        answer = api.request(operation.method, walk.target(operation, "nonsense=1"), headers=headers)
+        assert answer.status == 401, f"{what}: {answer}"
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer"), what
+
+
+@pytest.mark.parametrize("operation", walk.guarded(), ids=lambda o: o.id)
+def test_a_token_in_the_query_is_no_token(operation, api, callers):
+    token = callers["member"].token
+    assert api.request(operation.method, walk.target(operation, f"access_token={token}")).status == 401
+
+
+@pytest.fixture(scope="module")
+def callers(server, actors):
+    """One caller of each kind, none with a permission or scope."""
+    tokens = {
+        "member": actors.member()["token"],
+        "employer": actors.employer()["token"],
+        "officer": actors.officer()["token"],
+        "client": actors.client()["token"],
+        "bank": actors.bank()["token"],
+    }
+    return {kind: Client(server, token) for kind, token in tokens.items()}
+
+
+@pytest.mark.parametrize("operation", [o for o in walk.guarded() if "any" not in o.access], ids=lambda o: o.id)
+def test_each_other_kind_of_caller_gets_403(operation, callers):
+    allowed = {access.split(":")[0] for access in operation.access}
+    for kind in callers.keys() - allowed:
+        answer = callers[kind].request(operation.method, walk.target(operation), **walk.options(operation))
+        assert answer.status == 403, f"{kind}: {answer}"
+
+
+@pytest.mark.parametrize("operation", [o for o in walk.guarded() if {a.split(":")[0] for a in o.access} == {"officer"}],
+                         ids=lambda o: o.id)
+def test_an_officer_without_the_permission_gets_403(operation, callers):
+    answer = callers["officer"].request(operation.method, walk.target(operation), **walk.options(operation))
+    assert answer.status == 403, answer
+
+
+@pytest.mark.parametrize("path", sorted(contract().spec["paths"]))
+def test_a_method_that_a_path_lacks_gets_405_and_allow(path, api):
+    operations = [o for o in contract().operations if o.path == path]
+    methods = {o.method for o in operations}
+    for method in {m.upper() for m in METHODS} - methods - {"HEAD", "OPTIONS"} | {"TRACE", "PROPFIND"}:
+        answer = api.request(method, walk.target(operations[0]).split("?")[0])
+        assert answer.status in ((405,) if method in map(str.upper, METHODS) else (405, 501)), f"{method}: {answer}"
+        if answer.status == 405:
+            assert methods <= {m.strip() for m in answer.headers["Allow"].split(",")}
+
+
+@pytest.mark.parametrize("target", ["/", "/v1", "/v1/", "/v1/nothing", "/v2/members/me", "/v1/members/me/",
+                                    "/v1//members", "/health", "/metrics", "/v1/claims/not-a-uuid/timeline"])
+def test_what_does_not_exist_gets_404(target, api):
+    assert api.get(target).status in (401, 404)

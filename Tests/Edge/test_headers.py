@@ -1,0 +1,57 @@
+"""Headers that every answer carries, and what the server refuses before it looks at a route."""
+import pytest
+
+import walk
+from client import parse_raw, send_raw
+from contract import contract
+
+OK = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+REFUSED = {
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "bare garbage": (b"hello\r\n\r\n", 400),
+    "an old protocol": (b"GET / HTTP/0.9\r\n\r\n", 400),
+    "both framings": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"0\r\n\r\n", 400),
+    "a signed length": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +3\r\n\r\nabc", 400),
+    "a space before the colon": (b"GET / HTTP/1.1\r\nHost: localhost\r\nX : y\r\n\r\n", 400),
+    "a very long target": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    "too many header bytes": (OK.encode() + b"X-Padding: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+    "a host that is not ours": (b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 421),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refused_request_is_answered_like_any_other(what, server):
+    data, status = REFUSED[what]
+    answer = parse_raw(send_raw(server, data))
+    assert answer.status == status
+    contract().check_every(answer)
+    contract().check_problem(answer)
+
+
+@pytest.mark.parametrize("operation", contract().operations, ids=lambda o: o.id)
+def test_each_route_carries_the_headers(operation, api):
+    """The client's check does the work; here every route is walked, open or not."""
+    answer = api.request(operation.method, walk.target(operation, "nonsense=1"), **walk.options(operation))
+    assert answer.status in (400, 401), answer
+    assert "Content-Language" in answer.headers
+
+
+def test_a_request_id_is_taken_over_only_if_it_is_a_uuid(api):
+    given = "019a3b2c-5e8f-7c3d-9a1b-2c3d4e5f6a7b"
+    assert api.get("/health/live", headers={"X-Request-Id": given}).headers["X-Request-Id"] == given
+    assert api.get("/health/live", headers={"X-Request-Id": "42'; --"}).headers["X-Request-Id"] != "42'; --"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost", "https://smile.evil.example"])
+def test_no_origin_is_reflected(origin, api):
+    answer = api.get("/health/live", headers={"Origin": origin})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("language,expected", [("id", "id"), ("en", "en"), ("en-GB, id;q=0.5", "en"), ("fr", "id"),
+                                               (None, "id")])
+def test_problems_speak_the_language_asked_for(language, expected, api):
+    answer = api.get("/v1/nothing", headers={"Accept-Language": language})
+    assert answer.headers["Content-Language"] == expected
