@@ -1,0 +1,45 @@
+import Synchronization
+
+/// Bytes of libcrypto's generator.
+package enum SecureRandom {
+  /// Fresh bytes for secrets: tokens, keys, nonces, salts.
+  ///
+  /// - Throws: when the generator has no entropy; nothing may be sent or stored then.
+  package static func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
+    guard count >= 0 else { throw CryptoError("random bytes") }
+    return try LibCrypto.random(count)
+  }
+}
+
+/// Random bytes out of a buffer, for identifiers that are no secrets: one call into the generator for many ids.
+package final class RandomSource: Sendable {
+  private static let bufferBytes = 4_096
+  private let buffer = Mutex<[UInt8]>([])
+
+  package init() {}
+
+  package func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
+    guard count <= RandomSource.bufferBytes else { return try SecureRandom.bytes(count) }
+    return try buffer.withLock { buffer throws(CryptoError) in
+      if buffer.count < count { buffer = try SecureRandom.bytes(RandomSource.bufferBytes) }
+      let taken = Array(buffer.suffix(count))
+      buffer.removeLast(count)
+      return taken
+    }
+  }
+
+  /// A random UUID in its text form (RFC 9562, version 4), for request ids.
+  package func uuidText() throws(CryptoError) -> String {
+    var bytes = try bytes(16)
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    let digits = Array(Hex.encode(bytes).utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity(36)
+    for (index, digit) in digits.enumerated() {
+      if index == 8 || index == 12 || index == 16 || index == 20 { text.append(0x2D) }
+      text.append(digit)
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
