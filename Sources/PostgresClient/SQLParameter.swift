@@ -88,12 +88,15 @@ package struct ParameterBuffer: Sendable {
     close(from: start, isBinary: true)
   }
 
-  /// Appends raw bytes inside an array's element.
+  /// Appends text inside an array's element; refuses NUL.
   mutating func appendElement(_ text: String) {
     let start = bytes.count
     bytes.append(contentsOf: text.utf8)
     if bytes[start...].contains(0) { isRefused = true }
   }
+
+  /// Appends raw bytes inside an array's element.
+  mutating func appendElement(_ bytes: [UInt8]) { self.bytes.append(contentsOf: bytes) }
 
   mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
     let width = Integer.bitWidth
