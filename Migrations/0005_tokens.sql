@@ -45,7 +45,8 @@ CREATE TABLE smile.session (
   refreshed_at timestamptz NOT NULL DEFAULT smile.security_now(),
   expires_at timestamptz NOT NULL,
   ended_at timestamptz,
-  end_reason text CHECK (end_reason IN ('log_out', 'revoked', 'limit', 'refresh_reuse', 'account', 'grant', 'client')),
+  end_reason text CHECK (end_reason IN
+    ('log_out', 'revoked', 'limit', 'expired', 'refresh_reuse', 'account', 'grant', 'client')),
   CONSTRAINT end_has_reason CHECK ((ended_at IS NULL) = (end_reason IS NULL))
 );
 CREATE INDEX session_account ON smile.session (account_id, id) WHERE ended_at IS NULL;

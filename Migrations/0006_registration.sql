@@ -130,7 +130,8 @@ BEGIN
     RETURN smile.registration_accepted();
   END IF;
   account := smile.create_waiting_account(
-    email, phone, username, full_name, password_hash, language, member, NULL, token_digest, mail_id, sealed_token);
+    email, phone, username, (SELECT m.full_name FROM smile.member AS m WHERE m.id = member), password_hash, language,
+    member, NULL, token_digest, mail_id, sealed_token);
   PERFORM smile.audit('account.registered', 'account', account, json_build_object('member_id', member));
   RETURN smile.registration_accepted();
 END
