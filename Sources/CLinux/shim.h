@@ -225,3 +225,14 @@ static inline int clinux_open_unnamed(const char *directory) {
   int fd = open(directory, __O_TMPFILE | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0600);
   return fd < 0 ? -errno : fd;
 }
+
+// ---- progress -----------------------------------------------------------------------------------------------------
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+// Bytes sent that the peer hasn't acknowledged (TCP) or read (Unix), or -errno.
+static inline int clinux_unsent_bytes(int fd) {
+  int count = 0;
+  return ioctl(fd, SIOCOUTQ, &count) < 0 ? -errno : count;
+}
