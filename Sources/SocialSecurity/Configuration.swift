@@ -1,0 +1,117 @@
+import Glibc
+
+/// The settings, all from environment variables, all checked before anything starts.
+package struct Configuration: Sendable {
+  /// Where the server stands: `dev` accepts loopback listeners only and shows the outbox; `sandbox` lets clients set
+  /// the business clock; `production` has neither.
+  package enum Environment: String, Sendable, CaseIterable {
+    case dev, sandbox, production
+  }
+
+  package var listen: String
+  package var metricsListen: String
+  package var workers: Int
+  package var databaseURL: String
+  package var jobsDatabaseURL: String
+  package var dataDirectory: String
+  package var keyFile: String
+  package var environment: Environment
+  /// The directory of `Migrations/` and `openapi.yaml`.
+  package var resources: String
+  package var allowedHosts: [String]
+  package var corsOrigins: [String]
+  /// Peers whose `X-Forwarded-For` is believed.
+  package var proxies: [String]
+  /// yescrypt cost: 7 takes about 60 ms and 64 MiB a password.
+  package var passwordCost: Int
+  package var accessLog: Bool
+  package var mailCommand: String?
+
+  /// Everything that is wrong, one line each.
+  package struct Problems: Error, CustomStringConvertible {
+    package let lines: [String]
+    package var description: String { lines.joined(separator: "\n") }
+  }
+
+  /// - Parameter environment: the process's variables.
+  /// - Throws: `Problems` naming every setting that is missing or malformed.
+  package init(environment variables: [String: String]) throws(Problems) {
+    var reader = Reader(variables: variables)
+    environment = reader.choice("ENVIRONMENT", default: .production)
+    listen = reader.text("LISTEN", default: "127.0.0.1:8080")
+    metricsListen = reader.text("METRICS_LISTEN", default: "127.0.0.1:9180")
+    workers = reader.number("WORKERS", default: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), in: 1...64)
+    databaseURL = reader.text("DATABASE_URL", default: "host=/var/run/postgresql dbname=smile user=smile_api")
+    jobsDatabaseURL = reader.text("JOBS_DATABASE_URL", default: "host=/var/run/postgresql dbname=smile user=smile_jobs")
+    dataDirectory = reader.text("SMILE_DATA", default: ".smile")
+    keyFile = reader.text("KEY_FILE", default: "\(dataDirectory)/keys")
+    resources = reader.text("SMILE_RESOURCES", default: ".")
+    allowedHosts = reader.list("ALLOWED_HOSTS")
+    corsOrigins = reader.list("CORS_ORIGINS")
+    proxies = reader.list("PROXIES")
+    passwordCost = reader.number("PASSWORD_COST", default: 7, in: 1...11)
+    accessLog = reader.choice("ACCESS_LOG", default: Switch.on) == .on
+    mailCommand = variables["MAIL_COMMAND"].flatMap { $0.isEmpty ? nil : $0 }
+    if environment != .dev, passwordCost < 5 { reader.lines.append("PASSWORD_COST below 5 is for dev only") }
+    if environment == .dev, !Self.isLoopback(listen) {
+      reader.lines.append("LISTEN must be a loopback address or a Unix socket in dev")
+    }
+    if !reader.lines.isEmpty { throw Problems(lines: reader.lines) }
+  }
+
+  private enum Switch: String, CaseIterable { case on, off }
+
+  private static func isLoopback(_ address: String) -> Bool {
+    ["127.", "[::1]", "localhost:", "unix:", "/"].contains { address.hasPrefix($0) }
+  }
+
+  /// The settings as they are in force, passwords hidden, for the start-up log.
+  package var redacted: [(name: String, value: String)] {
+    [
+      ("ENVIRONMENT", environment.rawValue), ("LISTEN", listen), ("METRICS_LISTEN", metricsListen),
+      ("WORKERS", "\(workers)"), ("DATABASE_URL", Self.withoutPassword(databaseURL)),
+      ("JOBS_DATABASE_URL", Self.withoutPassword(jobsDatabaseURL)), ("SMILE_DATA", dataDirectory),
+      ("KEY_FILE", keyFile), ("SMILE_RESOURCES", resources), ("PASSWORD_COST", "\(passwordCost)"),
+    ]
+  }
+
+  static func withoutPassword(_ connection: String) -> String {
+    var result = connection.replacing(/password=('[^']*'|\S+)/, with: "password=***")
+    result = result.replacing(/:\/\/([^:@\/]*):[^@]*@/) { "://\($0.1):***@" }
+    return result
+  }
+
+  private struct Reader {
+    let variables: [String: String]
+    var lines: [String] = []
+
+    init(variables: [String: String]) { self.variables = variables }
+
+    func text(_ name: String, default standard: String) -> String {
+      variables[name].flatMap { $0.isEmpty ? nil : $0 } ?? standard
+    }
+
+    func list(_ name: String) -> [String] {
+      (variables[name] ?? "").split { $0 == "," || $0 == " " }.map(String.init)
+    }
+
+    mutating func number(_ name: String, default standard: Int, in range: ClosedRange<Int>) -> Int {
+      guard let text = variables[name], !text.isEmpty else { return standard }
+      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(text), range.contains(value) else {
+        lines.append("\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        return standard
+      }
+      return value
+    }
+
+    mutating func choice<T: RawRepresentable & CaseIterable>(_ name: String, default standard: T) -> T
+    where T.RawValue == String {
+      guard let text = variables[name], !text.isEmpty else { return standard }
+      guard let value = T(rawValue: text) else {
+        lines.append("\(name) must be one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+        return standard
+      }
+      return value
+    }
+  }
+}

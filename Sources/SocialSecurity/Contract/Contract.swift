@@ -1,0 +1,46 @@
+import Glibc
+import HTTPServer
+
+/// The contract as it is served: `openapi.yaml` of the resources, read and turned into JSON once at start.
+package struct Contract: Sendable {
+  let yaml: [UInt8]
+  let json: [UInt8]
+
+  /// - Parameter directory: where `openapi.yaml` lies.
+  /// - Throws: `StartFailure` when it can't be read or isn't plain YAML.
+  package init(directory: String) throws(StartFailure) {
+    let path = "\(directory)/openapi.yaml"
+    guard let bytes = SmallFile.read(path), let text = String(validating: bytes, as: UTF8.self) else {
+      throw StartFailure("\(path) can't be read")
+    }
+    do {
+      json = try PlainYAML.json(text)
+    } catch {
+      throw StartFailure("\(path), \(error)")
+    }
+    yaml = bytes
+  }
+}
+
+/// Why a process can't start, in one line for the person who starts it.
+package struct StartFailure: Error, CustomStringConvertible {
+  package let description: String
+  package init(_ description: String) { self.description = description }
+}
+
+/// Reads a file whole, at start only: it blocks.
+enum SmallFile {
+  static func read(_ path: String) -> [UInt8]? {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      if count == 0 { return bytes }
+      guard count > 0 else { return nil }
+      bytes.append(contentsOf: chunk[..<count])
+    }
+  }
+}

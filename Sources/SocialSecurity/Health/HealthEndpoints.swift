@@ -1,0 +1,54 @@
+import HTTPServer
+import JSON
+import PostgresClient
+
+let healthEndpoints: [Endpoint] = [
+  Endpoint(.GET, "/health/live", "getLiveness", .open, getLiveness),
+  Endpoint(.GET, "/health/ready", "getReadiness", .open, getReadiness),
+  Endpoint(.GET, "/openapi.yaml", "getContractYAML", .open, getContractYAML),
+  Endpoint(.GET, "/openapi.json", "getContractJSON", .open, getContractJSON),
+  Endpoint(.GET, "/problems/{code}", "getProblem", .open, getProblem),
+]
+
+enum HealthStatements {
+  static let ping = Statement("health.ping", "SELECT 1")
+  static let all: [any StatementDescription] = [ping]
+}
+
+/// The process answers, whatever the database does.
+func getLiveness(_ call: OpenCall) async throws(Failure) -> Response {
+  .json(200, Array("{\"status\":\"ok\"}".utf8))
+}
+
+/// The database answers too; its schema was checked when the connections were made.
+func getReadiness(_ call: OpenCall) async throws(Failure) -> Response {
+  var work = Segment()
+  do {
+    try work.add(HealthStatements.ping)
+    _ = try await call.services.database.read(work)
+  } catch {
+    throw .unavailable()
+  }
+  return .json(200, Array("{\"status\":\"ok\"}".utf8))
+}
+
+func getContractYAML(_ call: OpenCall) async throws(Failure) -> Response {
+  var response = Response(status: 200, body: .bytes(call.services.contract.yaml))
+  response.headers.append("Content-Type", "application/yaml")
+  return response
+}
+
+func getContractJSON(_ call: OpenCall) async throws(Failure) -> Response {
+  .json(200, call.services.contract.json)
+}
+
+/// What the `type` of a problem resolves to.
+func getProblem(_ call: OpenCall) async throws(Failure) -> Response {
+  guard let text = call.services.catalogue[call.parameter("code")] else { throw .notFound }
+  return .json(200) { json in
+    json.field("code", text.code)
+    json.field("status", text.status)
+    json.field("id", text.id)
+    json.field("en", text.en)
+  }
+}

@@ -1,0 +1,54 @@
+import JSON
+
+/// The only error that a handler can end with. `Problem` turns it into a problem document; nothing else speaks of
+/// statuses to the client.
+package struct Failure: Error, Sendable {
+  /// The HTTP status.
+  package var status: Int
+  /// The stable code, one of `ProblemCatalogue`; also the last segment of the problem's `type`.
+  package var code: String
+  package var errors: [FieldError]
+  /// Seconds after which another try can help, for `Retry-After`.
+  package var retryAfter: Int?
+  /// More members of the problem, such as `current_etag`.
+  package var extensions: [(name: String, value: String)]
+  /// The methods that a path has, for the `Allow` of a 405.
+  package var allow: String?
+
+  package init(
+    _ status: Int, _ code: String, errors: [FieldError] = [], retryAfter: Int? = nil,
+    extensions: [(name: String, value: String)] = []
+  ) {
+    self.status = status
+    self.code = code
+    self.errors = errors
+    self.retryAfter = retryAfter
+    self.extensions = extensions
+  }
+
+  /// 404, also for what is there but not the caller's.
+  package static let notFound = Failure(404, "not_found")
+  /// 401 for a token that is missing or can't be one.
+  package static let unauthenticated = Failure(401, "invalid_token")
+
+  /// 400: the input isn't what the contract says, with everything that is wrong.
+  package static func invalid(_ errors: [FieldError]) -> Failure { Failure(400, "invalid_request", errors: errors) }
+
+  /// 400 for one query parameter or header.
+  package static func invalid(parameter: String, _ problem: FieldProblem) -> Failure {
+    .invalid([FieldError(parameter: parameter, problem)])
+  }
+
+  /// 422: a rule of the business refuses one field.
+  package static func refused(_ code: String, pointer: String) -> Failure {
+    Failure(422, code, errors: [FieldError(pointer: pointer, FieldProblem(code))])
+  }
+
+  /// 503: try again after some seconds.
+  package static func unavailable(_ code: String = "unavailable", retryAfter: Int = 1) -> Failure {
+    Failure(503, code, retryAfter: retryAfter)
+  }
+
+  /// 500 without a word about why; the log has it.
+  package static let bug = Failure(500, "internal_error")
+}
