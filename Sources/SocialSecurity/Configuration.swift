@@ -1,4 +1,5 @@
 import Glibc
+import HTTPServer
 
 /// The settings, all from environment variables, all checked before anything starts.
 package struct Configuration: Sendable {
@@ -20,11 +21,12 @@ package struct Configuration: Sendable {
   package var resources: String
   package var allowedHosts: [String]
   package var corsOrigins: [String]
-  /// Peers whose `X-Forwarded-For` is believed.
+  /// Peers whose `X-Forwarded-For` is believed: networks, addresses, or `unix` for a Unix socket's.
   package var proxies: [String]
   /// yescrypt cost: 7 takes about 60 ms and 64 MiB a password.
   package var passwordCost: Int
   package var accessLog: Bool
+  package var rateLimits: Bool
   package var mailCommand: String?
 
   /// Everything that is wrong, one line each.
@@ -51,10 +53,14 @@ package struct Configuration: Sendable {
     proxies = reader.list("PROXIES")
     passwordCost = reader.number("PASSWORD_COST", default: 7, in: 1...11)
     accessLog = reader.choice("ACCESS_LOG", default: Switch.on) == .on
+    rateLimits = reader.choice("RATE_LIMITS", default: Switch.on) == .on
     mailCommand = variables["MAIL_COMMAND"].flatMap { $0.isEmpty ? nil : $0 }
     if environment != .dev, passwordCost < 5 { reader.lines.append("PASSWORD_COST below 5 is for dev only") }
     if environment == .dev, !Self.isLoopback(listen) {
       reader.lines.append("LISTEN must be a loopback address or a Unix socket in dev")
+    }
+    for proxy in proxies where proxy != "unix" && TrustedProxies.Network(proxy) == nil {
+      reader.lines.append("PROXIES holds \(proxy), which is neither a network, an address nor unix")
     }
     if !reader.lines.isEmpty { throw Problems(lines: reader.lines) }
   }
@@ -79,6 +85,14 @@ package struct Configuration: Sendable {
     var result = connection.replacing(/password=('[^']*'|\S+)/, with: "password=***")
     result = result.replacing(/:\/\/([^:@\/]*):[^@]*@/) { "://\($0.1):***@" }
     return result
+  }
+
+  /// What one client may cost.
+  var limits: Limits { Limits() }
+
+  /// Who is believed in `X-Forwarded-For`.
+  var trustedProxies: TrustedProxies {
+    TrustedProxies(networks: proxies.compactMap { TrustedProxies.Network($0) }, unixSocket: proxies.contains("unix"))
   }
 
   private struct Reader {

@@ -1,18 +1,52 @@
 import Crypto
 import EventLoop
 import PostgresClient
+import Supervisor
 
 /// What handlers may use: everything with an effect goes through here.
 package struct Services: Sendable {
   package let configuration: Configuration
   package let database: Database
-  /// Keys of the key file, one purpose each.
-  package let keys: KeyRing
+  /// Seals NIKs, bank account numbers and what else must not be readable in the database.
+  package let sealer: Sealer
+  /// The index by which a sealed NIK is found: HMAC-SHA-256, of which the first 16 bytes count.
+  package let nationalIDIndex: HMACSHA256
+  /// Makes a refresh token's successor, so that a repeated refresh gets the same one.
+  package let refreshSuccessor: HMACSHA256
+  /// Keys throttles, so that no typed identifier is kept.
+  package let throttleKey: HMACSHA256
+  package let passwords: PasswordHasher
   /// The one thread that hashes passwords.
   package let hashing: HashQueue
   package let failures: DatabaseFailures
   package let catalogue: ProblemCatalogue
   package let limiter: RateLimiter
-  package let contract: Contract
   package let metrics: Metrics
+  package let contract: Contract
+
+  /// - Throws: `StartFailure` when the key file or the contract can't be used.
+  @LoopActor
+  package init(
+    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: Metrics
+  ) throws(StartFailure) {
+    self.configuration = configuration
+    self.database = database
+    self.limiter = limiter
+    self.metrics = metrics
+    failures = DatabaseFailures(constraints: Endpoints.constraints)
+    catalogue = Endpoints.problems
+    contract = try Contract(directory: configuration.resources)
+    do {
+      let keys = try KeyRing.load(path: configuration.keyFile)
+      sealer = try Sealer(keys)
+      // An index can't be rotated value by value: the oldest key keeps every stored one findable.
+      nationalIDIndex = try HMACSHA256(key: try keys.oldest(.nationalIDIndex).bytes)
+      refreshSuccessor = try HMACSHA256(key: try keys.newest(.refresh).bytes)
+      throttleKey = try HMACSHA256(key: try keys.newest(.throttle).bytes)
+      passwords = try PasswordHasher(keys, cost: configuration.passwordCost)
+      hashing = try HashQueue()
+    } catch {
+      throw StartFailure("KEY_FILE \(configuration.keyFile): \(error)")
+    }
+  }
 }

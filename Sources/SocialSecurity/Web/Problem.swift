@@ -55,6 +55,7 @@ struct Problem {
           }
           json.field("code", error.code)
           json.field("message", FieldTexts.message(of: error.problem, in: language, catalogue))
+          json.field("rule", optional: error.parameters.first { $0.name == "rule" }?.value)
         }
       }
     }
