@@ -45,5 +45,11 @@ class Cluster:
     def connect(self, database, **options):
         return psycopg.connect(self.url(database), autocommit=True, **options)
 
+    @property
+    def programs(self):
+        """The folder of psql, pg_dump and their like, of this cluster's version."""
+        found = subprocess.run([SCRIPT, "programs"], check=True, capture_output=True, text=True).stdout
+        return pathlib.Path(found.strip())
+
     def log(self):
         return pathlib.Path(self.home, "log").read_text(errors="replace")

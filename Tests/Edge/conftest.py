@@ -39,18 +39,26 @@ def migrated(cluster):
 @pytest.fixture(scope="session")
 def make_server(cluster, migrated):
     """make_server(**settings) starts a server of its own on a copy of the migrated database; stopped at the end."""
-    made = []
+    made, clusters = [], []
 
-    def make(start=True, **settings):
-        database = f"smile_{len(made)}"
-        cluster.create(database, template=migrated)
-        server = Server(cluster, database, **settings)
+    def make(start=True, cluster_of_its_own=False, **settings):
+        if cluster_of_its_own:
+            where, database = Cluster(), "smile"
+            clusters.append(where)
+            where.create(database)
+            Server(where, database).run("smile-migrate", "up")
+        else:
+            where, database = cluster, f"smile_{len(made)}"
+            where.create(database, template=migrated)
+        server = Server(where, database, **settings)
         made.append(server)
         return server.start() if start else server
 
     yield make
     codes = [server.stop() for server in made]
-    assert not any(codes), f"a server ended with {codes}"
+    for each in clusters:
+        each.destroy()
+    assert not any(code for code in codes if code), f"a server ended with {codes}"
 
 
 @pytest.fixture(scope="session")

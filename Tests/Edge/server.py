@@ -96,6 +96,19 @@ class Server:
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(pid) for pid in pathlib.Path(path).read_text().split()]
 
+    def worker(self):
+        """One of the processes that serve."""
+        return next(pid for pid in self.children() if self.role(pid) == "worker")
+
+    def jobs_process(self):
+        return next(pid for pid in self.children() if self.role(pid) == "jobs")
+
+    def role(self, pid):
+        return next((word for word in ("worker", "jobs") if word in self.command(pid)), None)
+
+    def command(self, pid):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
     def stop(self, within=20):
         """Drains, as SIGTERM asks; the exit code."""
         if self.process and self.process.poll() is None:
