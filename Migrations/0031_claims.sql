@@ -149,8 +149,7 @@ BEGIN
     SELECT FROM smile.claim_transition AS t
     WHERE t.from_state = OLD.state AND t.to_state = NEW.state AND t.actor = smile.role())
   THEN
-    PERFORM smile.fail(409, 'claim_state_conflict',
-      json_build_object('parameters', json_build_object('state', OLD.state, 'wanted', NEW.state)));
+    PERFORM smile.fail(409, 'claim_state_conflict', json_build_object('state', OLD.state));
   END IF;
   RETURN NEW;
 END

@@ -217,9 +217,8 @@ BEGIN
   IF kept.state NOT IN ('draft', 'documents_incomplete') THEN
     PERFORM smile.fail(409, 'claim_state_conflict');
   END IF;
-  SELECT json_agg(json_strip_nulls(json_build_object('pointer', '', 'code', p.code, 'rule', p.rule,
-    'parameters', CASE WHEN p.document_kind IS NOT NULL
-      THEN json_build_object('document_kind', p.document_kind) END)))
+  SELECT json_agg(json_strip_nulls(json_build_object(
+    'pointer', '', 'code', p.code, 'rule', p.rule, 'document_kind', p.document_kind)))
   INTO problems
   FROM (
     SELECT b.code, b.rule, NULL::text AS document_kind

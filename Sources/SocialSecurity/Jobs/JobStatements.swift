@@ -1,0 +1,47 @@
+import PostgresClient
+
+enum JobStatements {
+  /// For the workers.
+  static let get = Statement(
+    "jobs.get", "SELECT smile.job_body(j.id) FROM smile.job AS j WHERE j.id = $1", SQLUUID.self)
+
+  static let all: [any StatementDescription] = [get]
+}
+
+/// What only the jobs process prepares: its role may run it, the workers' role may not.
+enum JobsProcessStatements {
+  static let takeMessages = Statement(
+    "jobs.take_messages",
+    """
+    SELECT id, created_at, channel, recipient, template, language, parameters, sealed_parameters
+    FROM smile.take_messages($1, $2)
+    """,
+    Int32.self, Int32.self)
+
+  static let delivered = Statement(
+    "jobs.delivered", "SELECT smile.message_delivered($1, $2)", SQLUUID.self, SQLInstant.self)
+
+  static let undelivered = Statement(
+    "jobs.undelivered", "SELECT smile.message_failed($1, $2)", SQLUUID.self, SQLInstant.self)
+
+  /// Milliseconds.
+  static let nextDue = Statement("jobs.next_due", "SELECT (smile.next_due_in() * 1000)::bigint")
+
+  static let take = Statement(
+    "jobs.take", "SELECT id, kind, parameters FROM smile.take_job($1)", [String].self)
+
+  static let finish = Statement("jobs.finish", "SELECT smile.finish_job($1, $2)", SQLUUID.self, SQLJSON.self)
+
+  static let fail = Statement(
+    "jobs.fail", "SELECT smile.fail_job($1, $2, $3)", SQLUUID.self, String.self, Bool.self)
+
+  static let requeue = Statement("jobs.requeue", "SELECT smile.requeue_lost_jobs()")
+
+  static let makePartitions = Statement("jobs.make_partitions", "SELECT smile.make_partitions()")
+
+  static let expire = Statement("jobs.expire", "SELECT smile.expire_old_rows()")
+
+  static let all: [any StatementDescription] = [
+    takeMessages, delivered, undelivered, nextDue, take, finish, fail, requeue, makePartitions, expire,
+  ]
+}

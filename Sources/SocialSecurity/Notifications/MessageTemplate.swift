@@ -1,0 +1,96 @@
+/// The text of a message in one language. `{name}` stands for a parameter.
+struct MessageTemplate: Sendable {
+  let subject: String
+  let text: String
+
+  /// The template of that name; a bare notice when there is none, so that a message is never lost.
+  static func of(_ name: String, in language: Language) -> MessageTemplate {
+    guard let pair = all[name] else {
+      return MessageTemplate(subject: "SMILE", text: "\(name)\n")
+    }
+    return language == .id ? pair.id : pair.en
+  }
+
+  static let all: [String: (id: MessageTemplate, en: MessageTemplate)] = [
+    "registration_confirmation": (
+      MessageTemplate(
+        subject: "Konfirmasi pendaftaran akun",
+        text: """
+          Yth. {full_name},
+
+          konfirmasikan akun Anda dengan kode ini dalam 24 jam:
+
+          {token}
+
+          Jika Anda tidak mendaftar, abaikan pesan ini.
+
+          """),
+      MessageTemplate(
+        subject: "Confirm your account",
+        text: """
+          Dear {full_name},
+
+          confirm your account with this code within 24 hours:
+
+          {token}
+
+          If you didn't register, ignore this message.
+
+          """)
+    ),
+    "registration_mismatch": (
+      MessageTemplate(
+        subject: "Pendaftaran tidak dapat diproses",
+        text: """
+          Data pendaftaran yang diberikan dengan alamat ini tidak cocok dengan data peserta kami.
+          Periksa nomor peserta, NIK, nama, dan tanggal lahir, lalu coba lagi.
+
+          """),
+      MessageTemplate(
+        subject: "Your registration couldn't be processed",
+        text: """
+          The data given with this address don't match a member's record.
+          Check membership number, NIK, name and birth date, then try again.
+
+          """)
+    ),
+    "account_exists": (
+      MessageTemplate(
+        subject: "Anda sudah memiliki akun",
+        text: """
+          Yth. {full_name},
+
+          seseorang mencoba mendaftar dengan data Anda, tetapi akun Anda sudah ada. Masuklah dengan akun itu.
+          Jika bukan Anda yang mencoba, laporkan kepada kami.
+
+          """),
+      MessageTemplate(
+        subject: "You have an account already",
+        text: """
+          Dear {full_name},
+
+          somebody tried to register with your data, but you have an account. Log in with that one.
+          If it wasn't you, tell us.
+
+          """)
+    ),
+    "claim_submitted": (
+      MessageTemplate(subject: "Klaim diterima", text: "Klaim {claim_id} telah kami terima.\n"),
+      MessageTemplate(subject: "Claim received", text: "We have received your claim {claim_id}.\n")
+    ),
+    "claim_approved": (
+      MessageTemplate(subject: "Klaim disetujui", text: "Klaim {claim_id} telah disetujui.\n"),
+      MessageTemplate(subject: "Claim approved", text: "Your claim {claim_id} is approved.\n")
+    ),
+    "claim_rejected": (
+      MessageTemplate(
+        subject: "Klaim ditolak", text: "Klaim {claim_id} ditolak. Alasannya tercantum pada klaim tersebut.\n"),
+      MessageTemplate(
+        subject: "Claim rejected", text: "Your claim {claim_id} is rejected. The claim itself says why.\n")
+    ),
+    "claim_paid": (
+      MessageTemplate(subject: "Klaim dibayar", text: "Manfaat klaim {claim_id} telah dibayarkan.\n"),
+      MessageTemplate(subject: "Claim paid", text: "The benefit of your claim {claim_id} is paid.\n")
+    ),
+  ]
+}
