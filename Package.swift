@@ -41,16 +41,20 @@ let package = Package(
     module("PostgresClient", ["EventLoop", "CLibPQ", "CLinux"]),
     module("JSON"),
     module("Crypto", ["CLibCrypto", "CLibCrypt"]),
-    module("Supervisor", ["CLinux"]),
+    module("Supervisor", ["CLinux", "JSON"]),
     module("SocialSecurity", ["EventLoop", "HTTPServer", "PostgresClient", "JSON", "Crypto", "Supervisor"]),
 
     program("smile-server", "Server", ["SocialSecurity", "Supervisor"]),
     program("smile-migrate", "Migrate", ["PostgresClient"]),
     program("smile-admin", "Admin", ["SocialSecurity"]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    tests("EventLoop"),
-    tests("HTTPServer", ["EventLoop", "TestSupport"]),
+    .executableTarget(
+      name: "hello-server", dependencies: ["EventLoop", "HTTPServer", "CLinux"], path: "Benchmarks/HelloServer",
+      swiftSettings: settings),
+
+    .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport", swiftSettings: settings),
+    tests("EventLoop", ["CLinux", "TestSupport"]),
+    tests("HTTPServer", ["EventLoop", "CLinux", "TestSupport"]),
     tests("PostgresClient", ["EventLoop", "TestSupport"]),
     tests("JSON", ["TestSupport"]),
     tests("Crypto", ["TestSupport"]),

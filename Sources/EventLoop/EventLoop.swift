@@ -15,7 +15,11 @@ package protocol TurnEndObserver: AnyObject {
 /// A turn: run queued jobs (a bounded number, so that a busy task can't starve the sockets), tell the turn-end observers,
 /// wait for events, handle them, run expired timers. Jobs enqueued by the loop's own thread go to a plain array; those of
 /// other threads through a mutex, and an eventfd wakes the loop only while it sleeps.
-package final class EventLoop: SerialExecutor {
+///
+/// It is a task executor too, because a continuation resumes on a task's preferred executor, and only then on its actor:
+/// a task without that preference (`Task { @LoopActor in … }`) takes the way over another thread at each continuation.
+/// Tasks of the loop are therefore made by `LoopActor.task`; `async let` and task groups inherit the preference.
+package final class EventLoop: SerialExecutor, TaskExecutor {
   private static let jobsPerTurn = 256
   private static let eventsPerTurn = 256
   private static let wakeToken = UInt64.max
@@ -70,14 +74,15 @@ package final class EventLoop: SerialExecutor {
 
   // MARK: running
 
-  /// Makes the calling thread the loop's until `stop()`. Throws when the descriptors of the loop couldn't be made, or
-  /// when epoll fails.
+  /// Makes the calling thread the loop's until `stop()`. Throws when another thread is the loop's already (EBUSY), when the
+  /// descriptors of the loop couldn't be made, or when epoll fails.
   package func run() throws(SystemError) {
     _ = try SystemError.check(epoll, "epoll_create1")
     _ = try SystemError.check(wakeDescriptor, "eventfd")
-    _ = try SystemError.check(
-      clinux_epoll_control(epoll, CLINUX_EPOLL_ADD, wakeDescriptor, CLINUX_EPOLL_IN, Self.wakeToken), "epoll_ctl")
-    thread.store(UInt(pthread_self()), ordering: .relaxed)
+    guard thread.compareExchange(expected: 0, desired: UInt(pthread_self()), ordering: .relaxed).exchanged else {
+      throw SystemError(code: EBUSY, operation: "run")
+    }
+    _ = clinux_epoll_control(epoll, CLINUX_EPOLL_ADD, wakeDescriptor, CLINUX_EPOLL_IN, Self.wakeToken)
     defer {
       thread.store(0, ordering: .relaxed)
       _ = clinux_epoll_control(epoll, CLINUX_EPOLL_DELETE, wakeDescriptor, 0, 0)
@@ -126,7 +131,9 @@ package final class EventLoop: SerialExecutor {
       }
       // Swapped so that both arrays keep their capacity; jobs that these jobs enqueue run in the next round.
       unsafe swap(&localJobs, &jobsInTurn)
-      for job in unsafe jobsInTurn { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
+      for job in unsafe jobsInTurn {
+        unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      }
       budget -= unsafe jobsInTurn.count
       unsafe jobsInTurn.removeAll(keepingCapacity: true)
     }

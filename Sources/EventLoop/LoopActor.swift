@@ -11,6 +11,15 @@ package actor LoopActor {
     unsafe loop.asUnownedSerialExecutor()
   }
 
+  /// A new task that runs on the loop and stays there whatever it waits for. Any thread may call it. `Task { @LoopActor in`
+  /// would run there as well, but leave for another thread and come back at each continuation.
+  @discardableResult
+  package static func task<T: Sendable>(
+    _ body: sending @escaping @LoopActor () async -> T
+  ) -> Task<T, Never> {
+    Task(executorPreference: shared.loop) { await body() }
+  }
+
   /// Runs `body` at once, for code that is on the loop's thread but that the compiler can't see there (C callbacks).
   /// Traps off the loop's thread.
   package static func assumeIsolated<T: Sendable>(_ body: @LoopActor () throws -> T) rethrows -> T {

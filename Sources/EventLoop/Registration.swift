@@ -35,6 +35,9 @@ package struct Readiness: OptionSet, Sendable {
   /// An error is pending on the descriptor (EPOLLERR).
   package static let error = Readiness(rawValue: 8)
 
+  /// A hang-up or an error: reported whatever the interest is, again and again until the descriptor is deregistered.
+  package var isBroken: Bool { rawValue & (Self.hangup.rawValue | Self.error.rawValue) != 0 }
+
   init(events: UInt32) {
     var readiness: Readiness = []
     if events & CLINUX_EPOLL_IN != 0 { readiness.insert(.readable) }

@@ -54,7 +54,7 @@ final class Connection {
   func start() throws(SystemError) {
     registration = try loop.register(descriptor, interest) { [self] in isReady($0) }
     setInputDeadline(after: server.limits.firstByte)
-    Task { @LoopActor in await serve() }
+    LoopActor.task { [self] in await serve() }
   }
 
   private func serve() async {
@@ -113,8 +113,8 @@ final class Connection {
     if readiness.contains(.writable) { flush() }
     if machine.phase == .closed { return }
     if interest.contains(.read) {
-      if !readiness.isDisjoint(with: [.readable, .hangup, .error]) { receive() }
-    } else if !readiness.isDisjoint(with: [.hangup, .error]) {
+      if readiness.contains(.readable) || readiness.isBroken { receive() }
+    } else if readiness.isBroken {
       perform(machine.on(.lost))
     }
   }
