@@ -18,6 +18,9 @@ package struct Grant: Sendable, Hashable {
   /// A user of an employer with that role; an `admin` may do what `payroll` may, and that what `viewer` may.
   package static func employer(_ role: EmployerRole) -> Grant { Grant("employer:\(role.rawValue)") }
 
+  /// Any officer, for what concerns the officer's own account.
+  package static let officer = Grant("officer")
+
   /// An officer with that permission.
   package static func officer(_ permission: String) -> Grant { Grant("officer:\(permission)") }
 

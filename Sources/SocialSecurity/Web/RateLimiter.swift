@@ -17,25 +17,29 @@ package final class RateLimiter {
     let employer: SQLUUID?
   }
 
-  /// A bucket: what it counts and how many a minute it lets through.
-  struct Bucket: Sendable {
-    let name: StaticString
-    let perMinute: Int
+  /// What is counted, and how many a minute are let through.
+  private enum Bucket: UInt8 {
+    case open, credentials, account, client, employer
+
+    var limit: RateLimit {
+      switch self {
+      case .open: RateLimit(perMinute: 60)
+      case .credentials: RateLimit(perMinute: 20)
+      case .account: RateLimit(perMinute: 300)
+      case .client: RateLimit(perMinute: 3_000)
+      case .employer: RateLimit(perMinute: 6_000)
+      }
+    }
   }
 
-  private static let open = Bucket(name: "open", perMinute: 60)
-  private static let credentials = Bucket(name: "credentials", perMinute: 20)
-  private static let account = Bucket(name: "account", perMinute: 300)
-  private static let client = Bucket(name: "client", perMinute: 3_000)
-  private static let employer = Bucket(name: "employer", perMinute: 6_000)
   private static let callersMax = 65_536
 
-  private let memory: SharedMemory
+  private let limits: RateLimits
   private let isOn: Bool
   private var callers: [TokenDigest: Caller] = [:]
 
-  package init(_ memory: SharedMemory, isOn: Bool) {
-    self.memory = memory
+  package init(_ limits: RateLimits, isOn: Bool) {
+    self.limits = limits
     self.isOn = isOn
   }
 
@@ -49,27 +53,26 @@ package final class RateLimiter {
     guard isOn else { return }
     if let token, let caller = callers[token] {
       let isMachine = caller.kind == "client" || caller.kind == "bank"
-      try take(isMachine ? Self.client : Self.account, caller.principal.description)
-      if let employer = caller.employer { try take(Self.employer, employer.description) }
+      try take(isMachine ? .client : .account, caller.principal.description)
+      if let employer = caller.employer { try take(.employer, employer.description) }
       return
     }
     guard !address.isLocal else { return }
-    if endpoint.options.contains(.credentials) { try take(Self.credentials, address.bucket) }
-    try take(Self.open, address.bucket)
+    if endpoint.options.contains(.credentials) { try take(.credentials, address.subscriber) }
+    try take(.open, address.subscriber)
   }
 
-  private func take(_ bucket: Bucket, _ key: String) throws(Failure) {
-    let now = LoopActor.shared.loop.now.nanoseconds / 1_000
-    switch memory.admit("\(bucket.name):\(key)", perMinute: bucket.perMinute, burst: bucket.perMinute, now: now) {
-    case .admitted: return
-    case .refused(let seconds): throw Failure(429, "rate_limited", retryAfter: seconds)
-    }
+  private func take(_ bucket: Bucket, _ caller: String) throws(Failure) {
+    let key = limits.key(bucket.rawValue, caller.utf8)
+    let now = UInt64(max(0, LoopActor.shared.loop.now.nanoseconds / 1_000))
+    guard case .refused(let micros) = limits.admit(key, bucket.limit, nowMicros: now) else { return }
+    throw Failure(429, "rate_limited", retryAfter: Int((micros + 999_999) / 1_000_000))
   }
 }
 
 extension PeerAddress {
   /// The proxy and the machine itself aren't limited by address: everyone's requests come from there.
-  fileprivate var isLocal: Bool {
+  var isLocal: Bool {
     switch self {
     case .unix: true
     case .ipv4(let value): value >> 24 == 127
@@ -78,7 +81,7 @@ extension PeerAddress {
   }
 
   /// One bucket for an IPv4 address, one for the /64 of an IPv6 address: that is what one subscriber gets.
-  fileprivate var bucket: String {
+  var bucket: String {
     if case .ipv6(let high, _) = self { return "\(high)/64" }
     return description
   }

@@ -1,0 +1,36 @@
+import HTTPServer
+import JSON
+
+let accountEndpoints: [Endpoint] = [
+  Endpoint(.POST, "/v1/registrations", "registerMember", .open, .credentials, registerMember),
+  Endpoint(.POST, "/v1/registrations/confirmation", "confirmRegistration", .open, .credentials, confirmRegistration),
+  Endpoint(.POST, "/v1/registrations/resend", "resendConfirmation", .open, .credentials, resendConfirmation),
+  Endpoint(.GET, "/v1/account", "getAccount", [.member, .employer, .officer], getAccount),
+]
+
+/// The same answer after the same work, whoever asks: what was found stands only in the mail.
+func registerMember(_ call: OpenCall) async throws(Failure) -> Response {
+  let wanted = try await call.input(Registration.self)
+  let hash = try await call.services.hash(wanted.password)
+  let token = try MailedToken.make(call.services.sealer)
+  return try await call.answer(
+    writing: AccountStatements.register, wanted.kpj.digits, wanted.nik.index(under: call.services.nationalIDIndex),
+    wanted.name.text, wanted.birthDate.sql, wanted.email.text, wanted.phone.text, wanted.username?.text, hash,
+    call.language.rawValue, token.digest, token.mailID, token.sealed)
+}
+
+func confirmRegistration(_ call: OpenCall) async throws(Failure) -> Response {
+  let confirmation = try await call.input(Confirmation.self)
+  return try await call.answer(writing: AccountStatements.confirm, confirmation.token.digest)
+}
+
+func resendConfirmation(_ call: OpenCall) async throws(Failure) -> Response {
+  let wanted = try await call.input(Resend.self)
+  let token = try MailedToken.make(call.services.sealer)
+  return try await call.answer(
+    writing: AccountStatements.resend, wanted.email.text, token.digest, token.mailID, token.sealed)
+}
+
+func getAccount(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(reading: AccountStatements.own)
+}

@@ -1,0 +1,80 @@
+import Crypto
+import EventLoop
+import JSON
+import PostgresClient
+
+/// Carries out one command over one connection and says what came of it as a JSON object.
+@LoopActor
+package struct AdminSession {
+  let database: Database
+  let passwords: PasswordHasher
+  let sealer: Sealer
+  let nationalIDIndex: HMACSHA256
+
+  /// Runs a command; the calling thread becomes the loop's until it is done.
+  ///
+  /// - Returns: what to print: lines of JSON.
+  /// - Throws: `StartFailure` with a line for the operator.
+  package nonisolated static func run(
+    _ command: AdminCommand, _ configuration: Configuration, print: @escaping @Sendable (String) -> Void
+  ) throws(StartFailure) {
+    try WorkerProcess.runLoop { () async throws(StartFailure) in
+      var settings = DatabaseConfiguration(
+        conninfo: configuration.databaseURL, applicationName: "smile-admin", statements: AdminStatements.all)
+      settings.sharedConnections = 1
+      settings.leasedConnections = 1
+      let database = Database(settings)
+      do {
+        try await database.start()
+        let keys = try KeyRing.load(path: configuration.keyFile)
+        let session = AdminSession(
+          database: database, passwords: try PasswordHasher(keys, cost: configuration.passwordCost),
+          sealer: try Sealer(keys), nationalIDIndex: try HMACSHA256(key: keys.oldest(.nationalIDIndex).bytes))
+        try await session.carryOut(command, in: configuration.environment, print: print)
+        await database.close()
+      } catch let failure as StartFailure {
+        throw failure
+      } catch {
+        throw StartFailure("\(error) \(database.lastConnectFailure ?? "")")
+      }
+    }
+  }
+
+  private func carryOut(
+    _ command: AdminCommand, in environment: Configuration.Environment, print: (String) -> Void
+  ) async throws {
+    switch command {
+    case .createOfficer(let email, let name, let permissions, let password):
+      let chosen = try password ?? Password(parsing: Base64URL.encode(SecureRandom.bytes(18)))
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(
+        AdminStatements.createOfficer, email.text, name.text, permissions, try passwords.hash(chosen.text))
+      let account = try await database.write(work).last?.string(0, 0) ?? ""
+      var answer = [("account_id", account), ("email", email.text)]
+      if password == nil { answer.append(("password", chosen.text)) }
+      print(Self.line(answer))
+    case .createBankClient(let name):
+      let secret = try FreshToken(.clientSecret)
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(AdminStatements.createBankClient, name, secret.digest)
+      let client = try await database.write(work).last?.string(0, 0) ?? ""
+      print(Self.line([("client_id", client), ("client_secret", secret.text)]))
+    case .demoData:
+      if environment == .production { throw StartFailure("demo data have no place in production") }
+      for account in try await makeDemoData() { print(account) }
+    }
+  }
+
+  static func line(_ members: [(name: String, value: String)]) -> String {
+    var json = JSONWriter()
+    json.object { json in
+      for member in members {
+        json.key(member.name)
+        json.string(member.value)
+      }
+    }
+    return String(decoding: json.bytes, as: UTF8.self)
+  }
+}

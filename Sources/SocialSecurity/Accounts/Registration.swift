@@ -1,0 +1,44 @@
+import JSON
+
+/// A member who asks for an account.
+struct Registration: Input {
+  let kpj: KPJ
+  let nik: NIK
+  let name: PersonName
+  let birthDate: PlainDate
+  let email: EmailAddress
+  let phone: PhoneNumber
+  let username: Username?
+  let password: Password
+
+  static func read(_ fields: inout JSONFields) -> Registration? {
+    let kpj = fields.required("kpj", KPJ.self)
+    let nik = fields.required("nik", NIK.self)
+    let name = fields.required("full_name", PersonName.self)
+    let birthDate = fields.required("birth_date", PlainDate.self)
+    let email = fields.required("email", EmailAddress.self)
+    let phone = fields.required("phone", PhoneNumber.self)
+    let username = fields.optional("username", Username.self)
+    let password = fields.required("password", Password.self)
+    guard let kpj, let nik, let name, let birthDate, let email, let phone, let password else { return nil }
+    return Registration(
+      kpj: kpj, nik: nik, name: name, birthDate: birthDate, email: email, phone: phone, username: username,
+      password: password)
+  }
+}
+
+struct Confirmation: Input {
+  let token: ReturnedToken
+
+  static func read(_ fields: inout JSONFields) -> Confirmation? {
+    fields.required("token", ReturnedToken.self).map(Confirmation.init)
+  }
+}
+
+struct Resend: Input {
+  let email: EmailAddress
+
+  static func read(_ fields: inout JSONFields) -> Resend? {
+    fields.required("email", EmailAddress.self).map(Resend.init)
+  }
+}
