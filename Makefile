@@ -41,6 +41,10 @@ demo: ## walk the main job against the server at LISTEN
 bench: $(RELEASE) test-tools ## measure against pgbench on this machine; writes docs/benchmarks.md
 	@$(SETTINGS) exec "$$SMILE_DATA/venv/bin/python" Benchmarks/bench.py $(ARGS)
 
+.PHONY: fuzz
+fuzz: packages ## libFuzzer over what reads foreign bytes; SECONDS_EACH=3600 for long
+	@.make/fuzz
+
 .PHONY: release
 release: $(RELEASE) ## build the three programs
 
