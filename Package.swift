@@ -58,7 +58,10 @@ let package = Package(
     tests("PostgresClient", ["EventLoop", "TestSupport"]),
     tests("JSON", ["TestSupport"]),
     tests("Crypto", ["TestSupport"]),
-    tests("Supervisor"),
+    .executableTarget(
+      name: "supervisor-probe", dependencies: ["Supervisor", "JSON", "CLinux"], path: "Tests/SupervisorProbe",
+      swiftSettings: settings),
+    tests("Supervisor", ["CLinux", "JSON", "supervisor-probe"]),
     tests("SocialSecurity", ["JSON", "Crypto", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -236,3 +236,234 @@ static inline int clinux_unsent_bytes(int fd) {
   int count = 0;
   return ioctl(fd, SIOCOUTQ, &count) < 0 ? -errno : count;
 }
+
+// ---- processes ----------------------------------------------------------------------------------------------------
+
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+// Blocks these signals for the calling thread (and those it starts) and returns a descriptor that reads them.
+static inline int clinux_take_signals(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
+  int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  return fd < 0 ? -errno : fd;
+}
+
+// The next signal of such a descriptor; 0 when there is none.
+static inline int clinux_next_signal(int fd) {
+  struct signalfd_siginfo info;
+  ssize_t got;
+  do { got = read(fd, &info, sizeof info); } while (got < 0 && errno == EINTR);
+  return got == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+static inline int clinux_ignore_signal(int number) {
+  return signal(number, SIG_IGN) == SIG_ERR ? -errno : 0;
+}
+
+// A descriptor that becomes readable when the process ends.
+static inline int clinux_pidfd(pid_t pid) {
+  long fd = syscall(SYS_pidfd_open, pid, 0);
+  return fd < 0 ? -errno : (int)fd;
+}
+
+// Sends `number` to the calling process when its parent's thread ends.
+static inline int clinux_signal_at_parents_death(int number) {
+  return prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static inline int clinux_no_new_privileges(void) {
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static inline int clinux_not_dumpable(void) {
+  struct rlimit none = {0, 0};
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return -errno;
+  return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+// Raises the limit of open files to the hard limit, or to `wanted` if that is less. Returns the limit or -errno.
+static inline int64_t clinux_raise_open_files(int64_t wanted) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  rlim_t target = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+  if (target > limit.rlim_cur) {
+    limit.rlim_cur = target;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  }
+  return (int64_t)limit.rlim_cur;
+}
+
+static inline int clinux_close_on_exec(int fd) {
+  return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static inline int clinux_pipe(int ends[2]) {
+  if (pipe(ends) < 0) return -errno;
+  clinux_close_on_exec(ends[0]);
+  clinux_close_on_exec(ends[1]);
+  return clinux_set_nonblocking(ends[0]);
+}
+
+// Starts a program with this process's environment, no blocked signals, default signal actions, and `kept`
+// descriptors under their own numbers; all others should be close-on-exec. Returns the process id or -errno.
+static inline pid_t clinux_spawn(const char *path, char *const *arguments, const int *kept, int count) {
+  extern char **environ;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none, handled;
+  pid_t pid = 0;
+  sigemptyset(&none);
+  sigemptyset(&handled);
+  sigaddset(&handled, SIGTERM);
+  sigaddset(&handled, SIGINT);
+  sigaddset(&handled, SIGHUP);
+  sigaddset(&handled, SIGPIPE);
+  if (posix_spawn_file_actions_init(&actions) != 0) return -ENOMEM;
+  if (posix_spawnattr_init(&attributes) != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    return -ENOMEM;
+  }
+  int error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
+  if (!error) error = posix_spawnattr_setsigdefault(&attributes, &handled);
+  // A descriptor duplicated onto itself loses its close-on-exec flag in the child (glibc 2.29 and later).
+  for (int i = 0; i < count && !error; i++) {
+    error = posix_spawn_file_actions_adddup2(&actions, kept[i], kept[i]);
+  }
+  if (!error) error = posix_spawn(&pid, path, &actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error ? -error : pid;
+}
+
+// Starts a program found on the path of `environment`, with `input` as standard input and nothing else of ours: output
+// goes to /dev/null, no signal is blocked. Returns the pid or -errno.
+static inline int clinux_spawn_fed(const char *program, char *const *arguments, char *const *environment, int input) {
+  pid_t pid;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none;
+  sigemptyset(&none);
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error) return -error;
+  error = posix_spawnattr_init(&attributes);
+  if (error) {
+    posix_spawn_file_actions_destroy(&actions);
+    return -error;
+  }
+  error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
+  if (!error) error = posix_spawn_file_actions_adddup2(&actions, input, 0);
+  if (!error) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  if (!error) error = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  if (!error) error = posix_spawnp(&pid, program, &actions, &attributes, arguments, environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error ? -error : pid;
+}
+
+// Like clinux_reap, for a child that may still run: -EAGAIN then.
+static inline int clinux_reap_if_ended(pid_t pid) {
+  int status;
+  pid_t got;
+  do { got = waitpid(pid, &status, WNOHANG); } while (got < 0 && errno == EINTR);
+  if (got < 0) return -errno;
+  if (got == 0) return -EAGAIN;
+  return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// Collects an ended child. Returns its exit code, or 256 + the signal that ended it, or -errno.
+static inline int clinux_reap(pid_t pid) {
+  int status;
+  pid_t got;
+  do { got = waitpid(pid, &status, 0); } while (got < 0 && errno == EINTR);
+  if (got < 0) return -errno;
+  return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// ---- shared memory ------------------------------------------------------------------------------------------------
+
+extern int memfd_create(const char *name, unsigned flags);
+
+// Anonymous memory of that size, all zeros, close-on-exec (flag 1). Returns the descriptor or -errno.
+static inline int clinux_memory_create(const char *name, size_t size) {
+  int fd = memfd_create(name, 1);
+  if (fd < 0) return -errno;
+  if (ftruncate(fd, (off_t)size) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+static inline int64_t clinux_file_size(int fd) {
+  struct stat status;
+  return fstat(fd, &status) < 0 ? -errno : (int64_t)status.st_size;
+}
+
+// Maps shared memory for reading and writing; NULL when that fails.
+static inline uint64_t *clinux_memory_map(int fd, size_t size) {
+  void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  return start == MAP_FAILED ? NULL : (uint64_t *)start;
+}
+
+static inline uint64_t clinux_atomic_load(const uint64_t *cell) { return __atomic_load_n(cell, __ATOMIC_ACQUIRE); }
+
+static inline void clinux_atomic_store(uint64_t *cell, uint64_t value) {
+  __atomic_store_n(cell, value, __ATOMIC_RELEASE);
+}
+
+static inline void clinux_atomic_add(uint64_t *cell, uint64_t value) {
+  __atomic_fetch_add(cell, value, __ATOMIC_RELAXED);
+}
+
+// Returns 1 when the cell held `expected` and holds `desired` now.
+static inline int clinux_atomic_exchange(uint64_t *cell, uint64_t expected, uint64_t desired) {
+  return __atomic_compare_exchange_n(cell, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+// ---- abandoned Unix sockets ---------------------------------------------------------------------------------------
+
+// 1 when the path is a socket on which nobody listens.
+static inline int clinux_unix_is_abandoned(const char *path) {
+  struct stat status;
+  struct sockaddr_un to;
+  memset(&to, 0, sizeof to);
+  to.sun_family = AF_UNIX;
+  if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode) || strlen(path) >= sizeof to.sun_path) return 0;
+  strcpy(to.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  int refused = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno == ECONNREFUSED;
+  close(fd);
+  return refused;
+}
+
+// ---- wall clock ---------------------------------------------------------------------------------------------------
+
+#include <stdio.h>
+
+// The wall clock in RFC 3339, in UTC, with milliseconds and a NUL: 30 characters.
+static inline void clinux_timestamp(char *out, size_t size) {
+  struct timespec time;
+  struct tm parts;
+  char seconds[24];
+  clock_gettime(CLOCK_REALTIME, &time);
+  gmtime_r(&time.tv_sec, &parts);
+  strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts);
+  snprintf(out, size, "%s.%03d+00:00", seconds, (int)(time.tv_nsec / 1000000));
+}
