@@ -37,6 +37,10 @@ demo: ## walk the main job against the server at LISTEN
 	@.make/packages demo
 	@$(SETTINGS) exec python3 Examples/demo.py $(ARGS)
 
+.PHONY: psql
+psql: ## the private database of make run, as superuser
+	@$(SETTINGS) .make/cluster psql "$$cluster" "$$sockets" smile $(ARGS)
+
 .PHONY: bench
 bench: $(RELEASE) test-tools ## measure against pgbench on this machine; writes docs/benchmarks.md
 	@$(SETTINGS) exec "$$SMILE_DATA/venv/bin/python" Benchmarks/bench.py $(ARGS)

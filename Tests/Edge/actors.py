@@ -1,18 +1,115 @@
 """People and machines for a test, made as the world makes them: through the API and smile-admin."""
+import datetime
 import itertools
-import os
-import random
-
-from client import new_key
+import json
+import urllib.parse
 
 PASSWORD = "perahu-kertas-di-laut-7"
+EVERY_PERMISSION = ("read_members", "verify_members", "manage_employers", "review_claims", "approve_claims",
+                    "pay_claims", "manage_billing", "manage_parameters", "publish", "manage_clients", "read_audit")
+EVERY_SCOPE = ("returns:write", "returns:read", "billings:read", "workers:write", "workers:read")
+numbers = itertools.count(1)   # one for the process: what it makes never meets what another made
 
 
 class Actors:
     """Each method makes somebody new and returns what a test needs of them, the token among it."""
 
     def __init__(self, client):
-        self.client = client
-        self.server = client.server
-        self.numbers = itertools.count(1)
-        self.random = random.Random(os.getpid())
+        self.client, self.server = client, client.server
+        self.known = {}
+
+    def once(self, kind, make):
+        """Somebody whom other actors need and who may be the same for all."""
+        if kind not in self.known:
+            self.known[kind] = make()
+        return self.known[kind]
+
+    def log_in(self, identifier, password=PASSWORD):
+        answer = self.client.post("/v1/sessions", {"identifier": identifier, "password": password}).expect(201).json
+        return {"token": answer["access_token"], "refresh_token": answer["refresh_token"],
+                "session_id": answer["session"]["id"]}
+
+    def mailed_token(self, recipient):
+        """The token of the newest mail to that address."""
+        query = urllib.parse.urlencode({"recipient": recipient, "limit": 1})
+        return self.client.get(f"/v1/sandbox/outbox?{query}").expect(200).json["items"][0]["token"]
+
+    def confirm(self, email):
+        self.client.post("/v1/registrations/confirmation", {"token": self.mailed_token(email)}).expect(200)
+
+    def officer(self, *permissions):
+        """An officer with these permissions, `all` for every one, none without."""
+        granted = EVERY_PERMISSION if permissions == ("all",) else permissions
+        email = f"petugas{next(numbers)}@smile.test"
+        made = json.loads(self.server.run("smile-admin", "create-officer", "--email", email, "--name", "Petugas Uji",
+                                          "--permissions", ",".join(granted), "--password-stdin", input=PASSWORD))
+        return {"id": made["account_id"], "email": email, "password": PASSWORD} | self.log_in(email)
+
+    def registration(self):
+        """An employer's registration that nobody has decided on yet."""
+        number = next(numbers)
+        email = f"hrd{number}@smile.test"
+        form = {"name": f"PT Uji Coba {number}", "npwp": f"{number:015}", "industry": "Perdagangan besar",
+                "size": "medium", "risk_class": 3, "address": f"Jl. Merdeka {number}, Jakarta",
+                "email": f"kantor{number}@smile.test", "phone": f"+6221{number:08}",
+                "contact": {"full_name": "Dewi Lestari", "email": email}, "password": PASSWORD}
+        made = self.client.post("/v1/employer_registrations", form).expect(201).json
+        return {"id": made["id"], "name": form["name"], "npwp": form["npwp"], "email": email, "password": PASSWORD}
+
+    def employer(self):
+        """An approved employer and its administrator's session."""
+        registration = self.registration()
+        approved = self.client.acting(self.once("officer", lambda: self.officer("all"))["token"]).post(
+            f"/v1/employer_registrations/{registration['id']}/approval", {}, key=True).expect(200).json
+        self.confirm(registration["email"])
+        return registration | {"id": approved["employer_id"], "registration_id": registration["id"]} | self.log_in(
+            registration["email"])
+
+    def worker(self, employer_token=None, employer_id=None):
+        """Somebody hired by this employer, or by one that all such workers share: a member without an account."""
+        if employer_id is None:
+            shared = self.once("employer", self.employer)
+            employer_token, employer_id = shared["token"], shared["id"]
+        number = next(numbers)
+        born = datetime.date(1985, 3, 1) + datetime.timedelta(days=number % 3000)
+        person = {"nik": f"317401{born:%d%m%y}{number % 9999 + 1:04}", "full_name": "Budi Santoso",
+                  "birth_date": born.isoformat(), "sex": "male"}
+        hired = self.client.acting(employer_token).post(
+            f"/v1/employers/{employer_id}/workers", person | {"wage": 7_500_000, "start_date": "2024-01-01"}, key=True
+        ).expect(201).json
+        return person | {"kpj": hired["kpj"], "member_id": hired["member_id"], "employment_id": hired["id"],
+                         "employer_id": employer_id}
+
+    def member(self, employer_token=None, employer_id=None):
+        """A worker with a confirmed account and a session."""
+        worker = self.worker(employer_token, employer_id)
+        number = next(numbers)
+        email = f"anggota{number}@smile.test"
+        form = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}
+        form |= {"email": email, "phone": f"+62811{number:08}", "password": PASSWORD}
+        self.client.post("/v1/registrations", form).expect(202)
+        self.confirm(email)
+        return worker | {"email": email, "phone": form["phone"], "password": PASSWORD} | self.log_in(email)
+
+    def client_of(self, employer_token, *scopes):
+        """A payroll client of this employer with its token."""
+        made = self.client.acting(employer_token).post(
+            "/v1/clients", {"name": f"Gaji {next(numbers)}", "scopes": list(scopes)}).expect(201).json
+        return {"id": made["id"], "secret": made["secret"], "token": self.oauth_token(made["id"], made["secret"])}
+
+    def payroll(self, *scopes):
+        """A payroll client with these scopes (all of them unless named), of an employer of its own."""
+        employer = self.employer()
+        made = self.client_of(employer["token"], *(scopes or EVERY_SCOPE))
+        return made | {"employer_id": employer["id"], "employer_token": employer["token"]}
+
+    def bank(self):
+        made = json.loads(self.server.run("smile-admin", "create-bank-client", "--name", f"Bank {next(numbers)}"))
+        return {"id": made["client_id"], "secret": made["client_secret"],
+                "token": self.oauth_token(made["client_id"], made["client_secret"])}
+
+    def oauth_token(self, client_id, secret):
+        body = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": client_id,
+                                       "client_secret": secret}).encode()
+        return self.client.post("/v1/oauth/token", body=body, headers={
+            "Content-Type": "application/x-www-form-urlencoded"}).expect(200).json["access_token"]

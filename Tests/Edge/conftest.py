@@ -33,6 +33,7 @@ def migrated(cluster):
     Server(cluster, "smile_template").run("smile-migrate", "up")
     with cluster.connect("smile_template") as connection:
         connection.execute("UPDATE smile.clock SET business_at = %s", [BUSINESS_NOW])
+        connection.execute("UPDATE smile.deployment SET environment = 'dev'")
     return "smile_template"
 
 
@@ -92,6 +93,31 @@ def actors_on():
 @pytest.fixture(scope="session")
 def actors(server, actors_on):
     return actors_on(server)
+
+
+@pytest.fixture(scope="session")
+def callers(server, actors):
+    """One caller of each kind; the officer has no permission, the payroll client one scope."""
+    tokens = {"member": actors.member(), "employer": actors.employer(), "officer": actors.officer(),
+              "client": actors.payroll("billings:read"), "bank": actors.bank()}
+    return {kind: Client(server, actor["token"]) for kind, actor in tokens.items()}
+
+
+@pytest.fixture(scope="session")
+def caller_of(server, actors):
+    """caller_of(operation): somebody who may call it."""
+    made = {"member": actors.member, "employer": actors.employer, "officer": lambda: actors.officer("all"),
+            "client": actors.payroll, "bank": actors.bank}
+    known = {"nobody": Client(server)}
+
+    def caller(operation):
+        kind = next(iter(operation.access), "nobody").split(":")[0]
+        kind = "member" if kind == "any" else kind
+        if kind not in known:
+            known[kind] = Client(server, made[kind]()["token"])
+        return known[kind]
+
+    return caller
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ class Contract:
                               str(answer.status), "content", known, "schema")
             except Violation as violation:
                 raise Violation(f"{where}: {violation}\n{answer.text[:1000]}") from None
-        if answer.status >= 400:
+        if media == "application/problem+json":
             self.check_problem(answer)
 
     def check_every(self, answer):

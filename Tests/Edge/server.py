@@ -43,6 +43,7 @@ class Server:
             "LISTEN": f"127.0.0.1:{self.port}",
             "METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
             "WORKERS": "2",
+            "PASSWORD_COST": "1",
             "SMILE_DATA": str(self.folder),
             "KEY_FILE": str(make_keys(self.folder)),
             "SWIFT_BACKTRACE": "enable=no",

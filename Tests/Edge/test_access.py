@@ -29,19 +29,6 @@ def test_a_token_in_the_query_is_no_token(operation, api, callers):
     assert api.request(operation.method, walk.target(operation, f"access_token={token}")).status == 401
 
 
-@pytest.fixture(scope="module")
-def callers(server, actors):
-    """One caller of each kind, none with a permission or scope."""
-    tokens = {
-        "member": actors.member()["token"],
-        "employer": actors.employer()["token"],
-        "officer": actors.officer()["token"],
-        "client": actors.client()["token"],
-        "bank": actors.bank()["token"],
-    }
-    return {kind: Client(server, token) for kind, token in tokens.items()}
-
-
 @pytest.mark.parametrize("operation", [o for o in walk.guarded() if "any" not in o.access], ids=lambda o: o.id)
 def test_each_other_kind_of_caller_gets_403(operation, callers):
     allowed = {access.split(":")[0] for access in operation.access}
