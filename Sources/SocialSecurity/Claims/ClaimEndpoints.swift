@@ -35,10 +35,9 @@ func createClaim(_ call: Call) async throws(Failure) -> Response {
 }
 
 func listClaims(_ call: Call) async throws(Failure) -> Response {
-  let page: (limit: Int32, after: SQLUUID?)
+  let page = try await call.page()
   let state: ClaimState?
   do {
-    page = try call.query.page()
     state = try call.query.claimState()
   } catch {
     throw await call.refuse(error)
@@ -71,11 +70,10 @@ func withdrawClaim(_ call: Call) async throws(Failure) -> Response {
 }
 
 func listClaimQueue(_ call: Call) async throws(Failure) -> Response {
-  let page: (limit: Int32, after: SQLUUID?)
+  let page = try await call.page()
   let state: ClaimState?
   let mine: Bool
   do {
-    page = try call.query.page()
     state = try call.query.claimState()
     mine = try call.query.flag("mine")
   } catch {

@@ -1,6 +1,4 @@
 import HTTPServer
-import JSON
-import PostgresClient
 
 let documentEndpoints: [Endpoint] = [
   Endpoint(
@@ -20,12 +18,7 @@ private let documentReaders: [Grant] = [
 ]
 
 func listDocuments(_ call: Call) async throws(Failure) -> Response {
-  let page: (limit: Int32, after: SQLUUID?)
-  do {
-    page = try call.query.page()
-  } catch {
-    throw await call.refuse(error)
-  }
+  let page = try await call.page()
   return try await call.answer(reading: DocumentStatements.list, call.query["purpose"], page.after, page.limit)
 }
 
@@ -35,16 +28,4 @@ func getDocument(_ call: Call) async throws(Failure) -> Response {
 
 func deleteDocument(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(writing: DocumentStatements.delete, call.id("document_id"), call.ifMatch)
-}
-
-extension Query {
-  /// `limit` and `after` of a list whose cursor is an id.
-  ///
-  /// - Throws: 400 naming the parameter.
-  func page() throws(Failure) -> (limit: Int32, after: SQLUUID?) {
-    let limit = Int32(try limit())
-    guard let text = try after() else { return (limit, nil) }
-    guard let after = SQLUUID(parsing: text) else { throw .invalid(parameter: "after", .invalidFormat("cursor")) }
-    return (limit, after)
-  }
 }

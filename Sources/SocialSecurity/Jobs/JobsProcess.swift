@@ -46,7 +46,7 @@ package final class JobsProcess {
       onNotification: { (_: String, _: String) in self.wake() })
     self.listener = listener
     listener.start()
-    Task { @LoopActor in
+    LoopActor.task {
       await self.attempt("requeue") { (database: Database) async throws(DatabaseError) in
         try await database.run(JobsProcessStatements.requeue)
       }
@@ -66,7 +66,7 @@ package final class JobsProcess {
     isCalled = true
     guard !isWorking else { return }
     isWorking = true
-    Task { @LoopActor in await self.work() }
+    LoopActor.task { await self.work() }
   }
 
   private func work() async {
