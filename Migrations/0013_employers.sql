@@ -95,7 +95,9 @@ END
 $$;
 
 -- Makes the employer, its number, its risk class from the first wage month that it can report, and its first user.
-CREATE FUNCTION smile.approve_employer_registration(wanted uuid, assigned_class integer)
+-- The contact confirms the account with the token that is mailed sealed.
+CREATE FUNCTION smile.approve_employer_registration(
+  wanted uuid, assigned_class integer, confirmation_digest bytea, mail_id uuid, sealed_token bytea)
 RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
@@ -126,7 +128,8 @@ BEGIN
   SELECT made, min(p.valid_from), coalesce(assigned_class, r.risk_class)
   FROM smile.legal_parameter AS p
   WHERE p.programme = 'JKK' AND p.parameter = 'pu.rate.class_I_employer_pct';
-  PERFORM smile.create_employer_account(made, r.contact_email, r.contact_name, r.password_hash);
+  PERFORM smile.create_employer_account(
+    made, r.contact_email, r.contact_name, r.password_hash, confirmation_digest, mail_id, sealed_token);
   UPDATE smile.employer_registration AS x
   SET status = 'approved', employer_id = made, password_hash = NULL, decided_at = smile.now(),
     decided_by = smile.account_id()
