@@ -37,6 +37,11 @@ package enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Whether it is a path, whose one socket all workers share.
+  package var isPath: Bool {
+    if case .unix = self { true } else { false }
+  }
+
   package var description: String {
     switch self {
     case .unix(let path): return "unix:\(path)"

@@ -30,8 +30,8 @@ import Supervisor
     // Short enough for tests, long enough to tell one from another.
     configuration.timing.backoffFirst = 10
     configuration.timing.backoffMax = 100
-    configuration.timing.crashWindow = 1_000
-    configuration.timing.drain = 500
+    configuration.timing.crashWindow = 3_000
+    configuration.timing.drain = 1_500
     configuration.timing.start = 5_000
     return configuration
   }
