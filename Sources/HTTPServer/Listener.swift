@@ -39,17 +39,26 @@ final class Listener {
     timer = nil
   }
 
+  /// Accepts all that have connected so far.
+  func acceptWaiting() {
+    while acceptOne() >= 0 {}
+  }
+
   private func accept() {
     for _ in 0..<Self.acceptsPerTurn {
-      var peer = clinux_peer()
-      let accepted = unsafe clinux_accept(descriptor, &peer)
-      guard accepted >= 0 else {
-        // The queue is empty, or a client has gone while it waited; anything else is a lack of resources.
-        if accepted == -EAGAIN || accepted == -EINTR || accepted == -ECONNABORTED { return }
-        return pauseAccepting()
-      }
-      server.accepted(accepted, address(of: peer, accepted))
+      let result = acceptOne()
+      // The queue is empty, or a client has gone while it waited; anything else is a lack of resources.
+      if result == -EAGAIN || result == -EINTR || result == -ECONNABORTED { return }
+      if result < 0 { return pauseAccepting() }
     }
+  }
+
+  /// The accepted descriptor or -errno.
+  private func acceptOne() -> Int32 {
+    var peer = clinux_peer()
+    let accepted = unsafe clinux_accept(descriptor, &peer)
+    if accepted >= 0 { server.accepted(accepted, address(of: peer, accepted)) }
+    return accepted
   }
 
   private func pauseAccepting() {

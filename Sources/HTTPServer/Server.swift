@@ -43,13 +43,18 @@ package final class Server {
     listeners.append(listener)
   }
 
-  /// Takes the listening sockets out of the loop, without closing them; lets requests under way finish, each with
-  /// `Connection: close`; closes idle connections after `Limits.drainGrace`. Returns when all connections are closed; those
-  /// that are left after `limit` are reset.
-  package func drain(within limit: Duration) async {
+  /// Accepts what waits already and takes the listening sockets out of the loop, without closing them; lets requests
+  /// under way finish, each with `Connection: close`; closes idle connections after `Limits.drainGrace`. Returns when all
+  /// connections are closed; those that are left after `limit` are reset. `afterLastAccept` is called once nothing more
+  /// is accepted.
+  package func drain(within limit: Duration, afterLastAccept: () -> Void = {}) async {
     isDraining = true
-    for listener in listeners { listener.stop() }
+    for listener in listeners {
+      listener.acceptWaiting()
+      listener.stop()
+    }
     listeners = []
+    afterLastAccept()
     for connection in connections { connection.drain() }
     guard !connections.isEmpty else { return }
     let timer = LoopActor.shared.loop.schedule(after: limit) { [self] in

@@ -1,1 +1,9 @@
-@main struct Server { static func main() {} }
+import Glibc
+import SocialSecurity
+
+@main
+struct Server {
+  static func main() {
+    exit(ServerProgram.main(CommandLine.arguments))
+  }
+}

@@ -51,12 +51,12 @@ package final class App: RequestHandler, Sendable {
     if services.configuration.environment != .production {
       response.headers.append("Server-Timing", Self.timing(elapsed, observation.database))
     }
-    var route = -1
+    var route: Int?
     if case .endpoint(let index, _) = match { route = index }
     services.metrics.count(route: route, status: response.status, elapsed)
     log.write(
       AccessLog.Entry(
-        id: id, method: request.method, route: route < 0 ? nil : endpoints[route].pattern, status: response.status,
+        id: id, method: request.method, route: route.map { endpoints[$0].pattern }, status: response.status,
         elapsed: elapsed, database: observation.database, roundTrips: observation.roundTrips))
     return response
   }
@@ -71,7 +71,7 @@ package final class App: RequestHandler, Sendable {
     ).response()
     response.headers.append("X-Request-Id", id.description)
     Self.protect(&response)
-    services.metrics.count(route: -1, status: status, .zero)
+    services.metrics.count(route: nil, status: status, .zero)
     return response
   }
 

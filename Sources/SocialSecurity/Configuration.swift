@@ -1,5 +1,6 @@
 import Glibc
 import HTTPServer
+import Supervisor
 
 /// The settings, all from environment variables, all checked before anything starts.
 package struct Configuration: Sendable {
@@ -9,8 +10,9 @@ package struct Configuration: Sendable {
     case dev, sandbox, production
   }
 
-  package var listen: String
-  package var metricsListen: String
+  package var listen: ListenAddress
+  /// Where the jobs process serves `/metrics`.
+  package var metricsListen: ListenAddress
   package var workers: Int
   package var databaseURL: String
   package var jobsDatabaseURL: String
@@ -28,6 +30,8 @@ package struct Configuration: Sendable {
   package var accessLog: Bool
   package var rateLimits: Bool
   package var mailCommand: String?
+  /// Who mails come from.
+  package var mailSender: String
 
   /// Everything that is wrong, one line each.
   package struct Problems: Error, CustomStringConvertible {
@@ -40,8 +44,8 @@ package struct Configuration: Sendable {
   package init(environment variables: [String: String]) throws(Problems) {
     var reader = Reader(variables: variables)
     environment = reader.choice("ENVIRONMENT", default: .production)
-    listen = reader.text("LISTEN", default: "127.0.0.1:8080")
-    metricsListen = reader.text("METRICS_LISTEN", default: "127.0.0.1:9180")
+    listen = reader.address("LISTEN", default: .internet(address: [127, 0, 0, 1], port: 8_080))
+    metricsListen = reader.address("METRICS_LISTEN", default: .internet(address: [127, 0, 0, 1], port: 9_180))
     workers = reader.number("WORKERS", default: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), in: 1...64)
     databaseURL = reader.text("DATABASE_URL", default: "host=/var/run/postgresql dbname=smile user=smile_api")
     jobsDatabaseURL = reader.text("JOBS_DATABASE_URL", default: "host=/var/run/postgresql dbname=smile user=smile_jobs")
@@ -54,9 +58,10 @@ package struct Configuration: Sendable {
     passwordCost = reader.number("PASSWORD_COST", default: 7, in: 1...11)
     accessLog = reader.choice("ACCESS_LOG", default: Switch.on) == .on
     rateLimits = reader.choice("RATE_LIMITS", default: Switch.on) == .on
+    mailSender = reader.text("MAIL_FROM", default: "no-reply@localhost")
     mailCommand = variables["MAIL_COMMAND"].flatMap { $0.isEmpty ? nil : $0 }
     if environment != .dev, passwordCost < 5 { reader.lines.append("PASSWORD_COST below 5 is for dev only") }
-    if environment == .dev, !Self.isLoopback(listen) {
+    if environment == .dev, !listen.isLoopback {
       reader.lines.append("LISTEN must be a loopback address or a Unix socket in dev")
     }
     for proxy in proxies where proxy != "unix" && TrustedProxies.Network(proxy) == nil {
@@ -67,14 +72,11 @@ package struct Configuration: Sendable {
 
   private enum Switch: String, CaseIterable { case on, off }
 
-  private static func isLoopback(_ address: String) -> Bool {
-    ["127.", "[::1]", "localhost:", "unix:", "/"].contains { address.hasPrefix($0) }
-  }
-
   /// The settings as they are in force, passwords hidden, for the start-up log.
   package var redacted: [(name: String, value: String)] {
     [
-      ("ENVIRONMENT", environment.rawValue), ("LISTEN", listen), ("METRICS_LISTEN", metricsListen),
+      ("ENVIRONMENT", environment.rawValue), ("LISTEN", listen.description),
+      ("METRICS_LISTEN", metricsListen.description),
       ("WORKERS", "\(workers)"), ("DATABASE_URL", Self.withoutPassword(databaseURL)),
       ("JOBS_DATABASE_URL", Self.withoutPassword(jobsDatabaseURL)), ("SMILE_DATA", dataDirectory),
       ("KEY_FILE", keyFile), ("SMILE_RESOURCES", resources), ("PASSWORD_COST", "\(passwordCost)"),
@@ -107,6 +109,15 @@ package struct Configuration: Sendable {
 
     func list(_ name: String) -> [String] {
       (variables[name] ?? "").split { $0 == "," || $0 == " " }.map(String.init)
+    }
+
+    mutating func address(_ name: String, default standard: ListenAddress) -> ListenAddress {
+      guard let text = variables[name], !text.isEmpty else { return standard }
+      guard let address = ListenAddress(parsing: text) else {
+        lines.append("\(name) must be an address with a port, such as 127.0.0.1:8080 or [::1]:8080, or unix:/path")
+        return standard
+      }
+      return address
     }
 
     mutating func number(_ name: String, default standard: Int, in range: ClosedRange<Int>) -> Int {

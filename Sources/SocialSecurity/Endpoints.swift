@@ -4,14 +4,27 @@ import PostgresClient
 /// operation, who may call, and what answers.
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
-    (healthEndpoints).filter { environment != .production || !$0.options.contains(.sandbox) }
+    let all: [[Endpoint]] = [
+      healthEndpoints,
+      accountEndpoints, sessionEndpoints, clientEndpoints, memberEndpoints,
+      documentEndpoints, claimEndpoints, jobEndpoints, sandboxEndpoints,
+    ]
+    return all.flatMap { $0 }.filter { environment != .production || !$0.options.contains(.sandbox) }
   }
 
-  /// Every statement the server prepares when it connects.
-  package static let statements: [any StatementDescription] = WebStatements.all + HealthStatements.all
+  /// Every statement a worker prepares when it connects.
+  package static let statements: [any StatementDescription] = [
+    WebStatements.all, HealthStatements.all,
+    AccountStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
+  ].flatMap { $0 }
 
   /// Texts of every problem.
-  package static let problems = ProblemCatalogue([WebProblems.all])
+  package static let problems = ProblemCatalogue([
+    WebProblems.all,
+    AccountProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
+    DocumentProblems.all, ClaimProblems.all,
+  ])
 
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = []

@@ -21,13 +21,13 @@ package struct Services: Sendable {
   package let failures: DatabaseFailures
   package let catalogue: ProblemCatalogue
   package let limiter: RateLimiter
-  package let metrics: Metrics
+  package let metrics: RequestMetrics
   package let contract: Contract
 
   /// - Throws: `StartFailure` when the key file or the contract can't be used.
   @LoopActor
   package init(
-    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: Metrics
+    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: RequestMetrics
   ) throws(StartFailure) {
     self.configuration = configuration
     self.database = database

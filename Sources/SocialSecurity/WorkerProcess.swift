@@ -12,14 +12,19 @@ package enum WorkerProcess {
   /// Serves until the supervisor says otherwise; the calling thread becomes the loop's.
   ///
   /// - Throws: `StartFailure` when it can't begin to serve.
-  package static func run(_ configuration: Configuration, _ worker: WorkerContext) throws(StartFailure) {
+  package static func run(_ configuration: Configuration, _ process: ProcessContext) throws(StartFailure) {
+    try verifySchema(configuration)
+    try runLoop { () async throws(StartFailure) in try await serve(configuration, process) }
+  }
+
+  /// - Throws: `StartFailure` with the first difference between the database's schema and the one this server knows.
+  static func verifySchema(_ configuration: Configuration) throws(StartFailure) {
     do {
       try KnownSchema.verify(
         conninfo: configuration.databaseURL, directory: "\(configuration.resources)/Migrations")
     } catch {
       throw StartFailure("\(error)")
     }
-    try runLoop { () async throws(StartFailure) in try await serve(configuration, worker) }
   }
 
   /// Runs `body` on the loop, and the loop until `body` has ended.
@@ -46,10 +51,10 @@ package enum WorkerProcess {
   }
 
   @LoopActor
-  private static func serve(_ configuration: Configuration, _ worker: WorkerContext) async throws(StartFailure) {
+  private static func serve(_ configuration: Configuration, _ process: ProcessContext) async throws(StartFailure) {
     let database = Database(
       DatabaseConfiguration(
-        conninfo: configuration.databaseURL, applicationName: "smile-worker-\(worker.slot)",
+        conninfo: configuration.databaseURL, applicationName: "smile-worker-\(process.seat.slot)",
         statements: Endpoints.statements))
     do {
       try await database.start()
@@ -60,21 +65,51 @@ package enum WorkerProcess {
     }
     let services = try Services(
       configuration, database: database,
-      limiter: RateLimiter(worker.memory, isOn: configuration.rateLimits),
-      metrics: Metrics(worker.memory, slot: worker.slot, endpoints: Endpoints.all(in: configuration.environment)))
+      limiter: RateLimiter(process.memory.rateLimits, isOn: configuration.rateLimits),
+      metrics: try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process))
     let log = AccessLog(isOn: configuration.accessLog)
     let server = Server(
       limits: configuration.limits, allowedHosts: configuration.allowedHosts,
       trustedProxies: configuration.trustedProxies, handler: try App(services, log: log))
+    guard let listener = process.listener else { throw StartFailure("a worker needs a listening socket") }
     do {
-      try server.listen(on: worker.listener, shared: worker.sharesListener)
+      // A path has one socket for all workers; addresses have one each.
+      try server.listen(on: listener, shared: configuration.listen.isPath)
+      process.reportReady()
+      try await drainRequested(process)
     } catch {
-      throw StartFailure("listening: \(error)")
+      throw StartFailure("\(error)")
     }
-    worker.reportReady()
-    await worker.drainRequested()
-    await server.drain(within: drainLimit)
+    process.reportDraining()
+    await server.drain(within: drainLimit, afterLastAccept: process.stopListening)
     log.flush()
     await database.close()
+  }
+
+  /// Returns once the supervisor wants the process to drain, or is gone.
+  @LoopActor
+  static func drainRequested(_ process: ProcessContext) async throws(SystemError) {
+    let waiter = DrainWaiter()
+    let registration = try LoopActor.shared.loop.register(process.drainSignal, .read) { _ in waiter.resume() }
+    await waiter.wait()
+    LoopActor.shared.loop.deregister(registration)
+  }
+}
+
+/// Wakes one waiter once, whichever comes first: the wait or the event.
+@LoopActor
+private final class DrainWaiter {
+  private var continuation: CheckedContinuation<Void, Never>?
+  private var isDue = false
+
+  func resume() {
+    isDue = true
+    continuation?.resume()
+    continuation = nil
+  }
+
+  func wait() async {
+    if isDue { return }
+    await withCheckedContinuation { continuation = $0 }
   }
 }

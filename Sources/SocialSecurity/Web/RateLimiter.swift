@@ -58,8 +58,8 @@ package final class RateLimiter {
       return
     }
     guard !address.isLocal else { return }
-    if endpoint.options.contains(.credentials) { try take(.credentials, address.subscriber) }
-    try take(.open, address.subscriber)
+    if endpoint.options.contains(.credentials) { try take(.credentials, address.bucket) }
+    try take(.open, address.bucket)
   }
 
   private func take(_ bucket: Bucket, _ caller: String) throws(Failure) {

@@ -1,0 +1,251 @@
+"""make bench: the server against pgbench with the very same SQL, on the same machine, in one run.
+
+Prints a table and writes docs/benchmarks.md. Needs wrk, h2load (nghttp2-client) and pgbench; `make bench` installs
+them. BENCH_MEMBERS, BENCH_SECONDS and BENCH_ROUNDS make a smaller run for trying things out.
+"""
+import datetime
+import http.client
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Tests" / "Edge"))
+
+from cluster import Cluster  # noqa: E402
+from server import PROGRAMS, Server  # noqa: E402
+
+MEMBERS = int(os.environ.get("BENCH_MEMBERS", 1_000_000))
+MONTHS = 12
+TOKENS = 100
+SECONDS = int(os.environ.get("BENCH_SECONDS", 10))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+CONNECTIONS = 16
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], text=True, capture_output=True, **options)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def statement(name, path):
+    """A statement's SQL as the server sends it, from the source that declares it."""
+    text = (ROOT / "Sources" / "SocialSecurity" / path).read_text()
+    found = re.search(r'"%s",\s*(?:"""(.*?)"""|"([^"]*)")' % re.escape(name), text, re.S)
+    return " ".join((found[1] or found[2]).split())
+
+
+def token(number):
+    return "sat_" + str(number).rjust(43, "0")
+
+
+class Bench:
+    def __init__(self):
+        self.cluster = Cluster(durable=True)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="smile-bench-"))
+        self.rows = []
+        self.server = None
+
+    def row(self, what, value, target, met):
+        self.rows.append((what, value, target, "yes" if met else "NO"))
+        print(f"{what:<58} {value:>18}   {target:<28} {'yes' if met else 'NO'}", flush=True)
+
+    def prepare(self):
+        self.cluster.create("bench")
+        self.server = Server(self.cluster, "bench", RATE_LIMITS="off")
+        self.server.run("smile-migrate", "up")
+        started = time.monotonic()
+        run(self.cluster.programs / "psql", "-q", "-v", f"members={MEMBERS}", "-v", f"months={MONTHS}",
+            "-v", f"tokens={TOKENS}", "-f", ROOT / "Benchmarks" / "generate.sql", self.cluster.url("bench"))
+        print(f"{MEMBERS:,} members and {MEMBERS * MONTHS:,} contributions in {time.monotonic() - started:.0f} s")
+
+    # the server against pgbench
+
+    def pgbench_scripts(self):
+        """One script a token: the pipeline of GET /v1/members/me, values in place of parameters."""
+        authenticate = statement("web.authenticate", "Web/WebStatements.swift")
+        me = statement("members.me", "Members/MemberStatements.swift")
+        for number in range(1, TOKENS + 1):
+            values = [f"sha256('{token(number)}')", "'{member}'", "'127.0.0.1'",
+                      "'019ac3f2-7c11-7d5e-9b6a-2f6d1c1e8a01'", "NULL"]
+            filled = re.sub(r"\$(\d)", lambda found: values[int(found[1]) - 1], authenticate)
+            path = self.folder / f"me{number}.sql"
+            path.write_text(f"\\startpipeline\n{filled};\n{me};\n\\endpipeline\n")
+            yield path
+
+    def pgbench(self, scripts):
+        text = run(self.cluster.programs / "pgbench", "-n", "-M", "prepared", "-c", CONNECTIONS, "-j", 2, "-T", SECONDS,
+                   *[part for script in scripts for part in ("-f", script)], self.cluster.url("bench", "smile_api"))
+        return float(re.search(r"tps = ([0-9.]+)", text)[1])
+
+    def wrk_script(self):
+        path = self.folder / "tokens.lua"
+        path.write_text(
+            f"local n = 0\nrequest = function()\n  n = n % {TOKENS} + 1\n"
+            "  return wrk.format('GET', '/v1/members/me', "
+            "{['Authorization'] = 'Bearer sat_' .. string.format('%043d', n)})\nend\n")
+        return path
+
+    def wrk(self, script):
+        before = self.worker_cpu()
+        text = run("wrk", "-t", 2, "-c", CONNECTIONS, "-d", f"{SECONDS}s", "-s", script,
+                   f"http://127.0.0.1:{self.server.port}")
+        cpu = self.worker_cpu() - before
+        if "Non-2xx" in text:
+            raise SystemExit(f"answers other than 200:\n{text}")
+        requests = int(re.search(r"(\d+) requests in", text)[1])
+        return float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1]), cpu / requests * 1e6
+
+    def workers(self):
+        return [pid for pid in self.server.children() if self.server.role(pid) == "worker"]
+
+    def worker_cpu(self):
+        total = 0
+        for pid in self.workers():
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICK
+
+    def resident(self):
+        """The largest worker's resident memory, in MB."""
+        return max(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+                   for pid in self.workers()) / 1024
+
+    def reads(self):
+        scripts = list(self.pgbench_scripts())
+        script = self.wrk_script()
+        self.wrk(script)
+        ratios, rates, base, cpu = [], [], [], []
+        for _ in range(ROUNDS):
+            reference = self.pgbench(scripts)
+            rate, used = self.wrk(script)
+            base.append(reference)
+            rates.append(rate)
+            ratios.append(rate / reference)
+            cpu.append(used)
+        ratio, used = statistics.median(ratios), statistics.median(cpu)
+        self.row("GET /v1/members/me, 16 connections, against pgbench", f"{ratio:.2f}", "at least 0.70", ratio >= 0.7)
+        self.row("  requests a second, server | pgbench",
+                 f"{statistics.median(rates):,.0f} | {statistics.median(base):,.0f}", "", True)
+        self.row("  server CPU a request", f"{used:.1f} µs", "at most 20 µs", used <= 20)
+        return statistics.median(rates)
+
+    def latency(self, rate):
+        """p50 and p99 with requests sent on a schedule, at half of what the server can do."""
+        per_client = max(1, int(rate / 2 / CONNECTIONS))
+        log = self.folder / "latency.log"
+        run("h2load", "--h1", "-c", CONNECTIONS, "-t", 1, f"--rps={per_client}", f"--duration={SECONDS}",
+            f"--log-file={log}", "-H", f"Authorization: Bearer {token(1)}",
+            f"http://127.0.0.1:{self.server.port}/v1/members/me")
+        lines = [line.split("\t") for line in log.read_text().splitlines()]
+        if any(line[1] != "200" for line in lines):
+            raise SystemExit("answers other than 200 under half load")
+        times = sorted(int(line[2]) for line in lines)
+        p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
+        self.row("p99 at half that load, against p50", f"{p99 / p50:.1f}", "under 5", p99 < 5 * p50)
+        self.row("  p50 | p99", f"{p50 / 1000:.2f} | {p99 / 1000:.2f} ms", "", True)
+
+    # the process
+
+    def start_up(self):
+        """From the start of the process to the first 200 of /health/ready; the database runs already."""
+        times = []
+        for _ in range(5):
+            server = Server(self.cluster, "bench", RATE_LIMITS="off")
+            started = time.monotonic()
+            server.start(wait=False)
+            while not self.is_ready(server.port):
+                time.sleep(0.002)
+            times.append((time.monotonic() - started) * 1000)
+            server.stop()
+        median = statistics.median(times)
+        self.row("ready after start, schema check included", f"{median:.0f} ms", "within 200 ms", median <= 200)
+
+    @staticmethod
+    def is_ready(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def sizes(self):
+        stripped = self.folder / "smile-server"
+        run("strip", "-o", stripped, PROGRAMS / "smile-server")
+        size = stripped.stat().st_size / 1e6
+        self.row("stripped server binary", f"{size:.1f} MB", "under 15 MB", size < 15)
+
+    def allocations(self):
+        text = run(ROOT / "Benchmarks" / "count_allocations.sh")
+        count = float(re.findall(r"([0-9.]+)\s*allocations", text)[-1])
+        self.row("allocations for a hello request", f"{count:g}", "at most 12", count <= 12)
+
+    # a payroll month
+
+    def bulk(self):
+        from bulk import measure
+        ours, bare, resident = measure(self.server, self.cluster, 100_000)
+        self.row("100,000-line return, first byte to posted, against psql", f"{ours / bare:.2f}", "at most 3",
+                 ours <= 3 * bare)
+        self.row("  server | bare COPY and SQL", f"{ours:.1f} | {bare:.1f} s", "", True)
+        self.row("  largest worker meanwhile", f"{resident:.0f} MB", "under 64 MB", resident < 64)
+
+    def all(self):
+        self.prepare()
+        self.server.start()
+        idle = self.resident()
+        self.row("idle worker, resident", f"{idle:.1f} MB", "under 20 MB", idle < 20)
+        rate = self.reads()
+        self.latency(rate)
+        self.start_up()
+        self.sizes()
+        self.allocations()
+        self.bulk()
+
+    def write(self):
+        commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip()
+        memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 1024 ** 2
+        lines = [
+            "# Benchmarks", "",
+            "Written by `make bench`: everything in one run on one machine with the same data, the server against pgbench",
+            "with the very same pipelined SQL. Ratios and CPU time carry over to other machines; rates don't. Rate limits",
+            "are off (they would stop a load test), everything else is as in production, access log included.", "",
+            f"- Machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+            f"PostgreSQL {self.version()}",
+            f"- Commit {commit}, {datetime.date.today()}, {MEMBERS:,} members, {MEMBERS * MONTHS:,} contributions, fsync on,",
+            f"  median of {ROUNDS} alternating rounds of {SECONDS} s", "",
+            "| What | Measured | Target | Met |", "|---|---|---|---|",
+        ]
+        lines += [f"| {what.strip()} | {value} | {target} | {met} |" for what, value, target, met in self.rows]
+        (ROOT / "docs" / "benchmarks.md").write_text("\n".join(lines) + "\n")
+
+    def version(self):
+        return run(self.cluster.programs / "psql", "--version").split()[2]
+
+
+def main():
+    bench = Bench()
+    try:
+        bench.all()
+        bench.write()
+    finally:
+        if bench.server:
+            bench.server.stop()
+        bench.cluster.destroy()
+    return 1 if any(met == "NO" for *_, met in bench.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
