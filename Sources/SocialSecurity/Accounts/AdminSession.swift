@@ -63,9 +63,6 @@ package struct AdminSession {
       print(Self.line([("client_id", client), ("client_secret", secret.text)]))
     case .demoData:
       if environment == .production { throw StartFailure("demo data have no place in production") }
-      var declaration = Segment()
-      try declaration.add(AdminStatements.declareEnvironment, environment.rawValue)
-      _ = try await database.write(declaration)
       for account in try await makeDemoData() { print(account) }
     }
   }

@@ -11,10 +11,6 @@ enum AdminStatements {
     """,
     String.self, String.self, String?.self)
 
-  /// Opens the sandbox's doors in the database itself; the server's roles can't.
-  static let declareEnvironment = Statement(
-    "admin.declare_environment", "UPDATE smile.deployment SET environment = $1 WHERE singleton", String.self)
-
   static let accountExists = Statement(
     "admin.account_exists",
     "SELECT EXISTS (SELECT FROM smile.account AS a WHERE a.email = $1 AND a.status = 'active')", String.self)
@@ -68,7 +64,7 @@ enum AdminStatements {
     [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    act, declareEnvironment, accountExists, createOfficer, createBankClient, registerEmployer, waitingRegistration,
-    approveEmployer, employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
+    act, accountExists, createOfficer, createBankClient, registerEmployer, waitingRegistration, approveEmployer,
+    employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
   ]
 }
