@@ -44,6 +44,7 @@ class Server:
             "METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
             "WORKERS": "2",
             "PASSWORD_COST": "1",
+            "RATE_LIMITS": "off",
             "SMILE_DATA": str(self.folder),
             "KEY_FILE": str(make_keys(self.folder)),
             "SWIFT_BACKTRACE": "enable=no",

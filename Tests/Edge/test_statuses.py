@@ -94,7 +94,7 @@ def test_without_a_database_the_process_is_alive_but_not_ready(crippled):
 @pytest.fixture(scope="module")
 def limited(make_server):
     """A server that takes this test for its proxy: so an address can be invented and its bucket emptied."""
-    return make_server(PROXIES="127.0.0.1")
+    return make_server(PROXIES="127.0.0.1", RATE_LIMITS="on")
 
 
 @pytest.mark.parametrize("operation", documenting(429), ids=lambda o: o.id)

@@ -1,4 +1,5 @@
 """What the generated tests need to call any operation: a path that fits it, a body that would be taken."""
+import urllib.parse
 import uuid
 
 from contract import contract
@@ -48,7 +49,8 @@ def options(operation):
         return arguments
     if media.endswith("json") and not media.endswith("ndjson"):
         return arguments | {"json_body": value}
-    return arguments | {"body": value.encode(), "headers": {"Content-Type": media}}
+    text = urllib.parse.urlencode(value) if isinstance(value, dict) else value
+    return arguments | {"body": text.encode(), "headers": {"Content-Type": media}}
 
 
 def guarded():
