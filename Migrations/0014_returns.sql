@@ -74,9 +74,11 @@ CREATE UNLOGGED TABLE smile.return_staging (
 CREATE INDEX return_staging_upload ON smile.return_staging (upload_id);
 GRANT INSERT ON smile.return_staging TO smile_api;
 
+-- No foreign key to the return: only a function that holds the return's row writes here, and a look per line cost a
+-- quarter of an upload.
 CREATE TABLE smile.return_line (
   employer_id uuid NOT NULL,
-  return_id uuid NOT NULL REFERENCES smile.contribution_return,
+  return_id uuid NOT NULL,
   -- Counted from 1 in the order sent, the header of a CSV file apart.
   line integer NOT NULL CHECK (line > 0),
   line_key text CHECK (length(line_key) BETWEEN 1 AND 64),

@@ -177,6 +177,9 @@ BEGIN
   LEFT JOIN smile.member_number AS n ON n.kpj = s.kpj
   LEFT JOIN smile.national_id AS i ON i.nik_index = s.nik_index
   LEFT JOIN smile.member AS m ON m.id = coalesce(n.member_id, i.member_id)
+  -- Asked only where a KPJ comes with a NIK that nobody has.
+  LEFT JOIN smile.national_id AS known
+    ON known.member_id = n.member_id AND s.nik_index IS NOT NULL AND i.member_id IS NULL
   LEFT JOIN LATERAL (
     SELECT e.start_date, e.end_date FROM smile.employment AS e
     WHERE e.member_id = m.id AND e.employer_id = r.employer_id
@@ -189,15 +192,14 @@ BEGIN
       WHEN s.kpj IS NULL AND s.nik_index IS NULL THEN 'unidentified'
       WHEN m.id IS NULL THEN 'new_member'
       WHEN NOT smile.identity_agrees(n.member_id, i.member_id, s.nik_index IS NOT NULL,
-        -- Asked only where a NIK was given that nobody has.
-        s.nik_index IS NOT NULL AND i.member_id IS NULL
-          AND EXISTS (SELECT FROM smile.national_id AS x WHERE x.member_id = m.id),
-        m.birth_date = s.birth_date,
+        known.member_id IS NOT NULL, m.birth_date = s.birth_date,
         -- Names that are the same as written needn't be reduced to their keys.
         m.full_name = s.full_name OR m.name_key = smile.name_key(s.full_name)) THEN 'mismatch'
       WHEN spell.start_date IS NULL THEN 'new_employment'
       WHEN spell.end_date < r.period THEN 'ended'
-      ELSE 'worker' END AS match) AS k
+      ELSE 'worker' END AS match
+    -- Keeps the planner from repeating the expression wherever it is used.
+    OFFSET 0) AS k
   LEFT JOIN LATERAL smile.contribution_of(
     s.wage, 0, smile.is_in_jp(s.birth_date, rates),
     smile.is_in_jkp(s.birth_date, coalesce(spell.start_date, r.period), rates), rates) AS c
