@@ -9,12 +9,15 @@ package enum AdminCommand: Sendable {
   case createOfficer(email: EmailAddress, name: PersonName, permissions: [String], password: Password?)
   /// Makes a bank's machine client and prints its secret once.
   case createBankClient(name: String)
+  /// Loads members who have a number from the system before this one.
+  case importMembers(file: String)
   /// An officer, an employer with a user, and members with accounts, for trying things out; made once.
   case demoData
 
   package static let usage = """
     usage: smile-admin create-officer --email E-MAIL --name NAME --permissions A,B [--password-stdin]
            smile-admin create-bank-client --name NAME
+           smile-admin import-members --file CSV
            smile-admin demo-data
     DATABASE_URL names the database as its owner sees it; KEY_FILE and PASSWORD_COST are the server's.
     """
@@ -50,6 +53,8 @@ package enum AdminCommand: Sendable {
         name: try options.value("--name") { (text: String) throws(FieldProblem) in
           try TextRule.line(1...100).check(text)
         })
+    case "import-members":
+      self = .importMembers(file: try options.value("--file") { (path: String) throws(FieldProblem) in path })
     case "demo-data": self = .demoData
     default: throw Misuse(reason: "no such command")
     }

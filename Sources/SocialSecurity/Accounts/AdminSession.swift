@@ -61,6 +61,7 @@ package struct AdminSession {
       try work.add(AdminStatements.createBankClient, name, secret.digest)
       let client = try await database.write(work).last?.string(0, 0) ?? ""
       print(Self.line([("client_id", client), ("client_secret", secret.text)]))
+    case .importMembers(let file): print(try await importMembers(file))
     case .demoData:
       if environment == .production { throw StartFailure("demo data have no place in production") }
       for account in try await makeDemoData() { print(account) }

@@ -66,5 +66,5 @@ enum AdminStatements {
   static let all: [any StatementDescription] = [
     act, accountExists, createOfficer, createBankClient, registerEmployer, waitingRegistration, approveEmployer,
     employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
-  ]
+  ] + MemberImportStatements.all
 }
