@@ -92,6 +92,10 @@ BEGIN
 END
 $$;
 ALTER FUNCTION smile.create_employer_account(uuid, text, text, text, bytea, uuid, bytea, text) OWNER TO smile_auth;
+SET LOCAL ROLE smile_auth;
+GRANT EXECUTE ON FUNCTION smile.create_employer_account(uuid, text, text, text, bytea, uuid, bytea, text)
+TO smile_owner;  -- the approval is a definer function of that role
+SET LOCAL ROLE smile_owner;
 
 -- What a registration is answered, whatever it found.
 CREATE FUNCTION smile.registration_accepted() RETURNS smile.answer_row LANGUAGE sql IMMUTABLE

@@ -52,6 +52,9 @@ BEGIN ATOMIC
   WHERE smile.account_id() IS NOT NULL;
 END;
 ALTER FUNCTION smile.note_security(text) OWNER TO smile_auth;
+SET LOCAL ROLE smile_auth;
+GRANT EXECUTE ON FUNCTION smile.note_security(text) TO smile_owner;
+SET LOCAL ROLE smile_owner;
 
 CREATE VIEW api.bank_account WITH (security_invoker) AS
 SELECT b.member_id, b.bank_code, b.holder_name, b.last_four AS number_last_four, b.changed_at, b.version
@@ -102,12 +105,12 @@ CREATE FUNCTION smile.open_member(wanted uuid) RETURNS smile.answer_row LANGUAGE
 DECLARE
   found_version bigint;
 BEGIN
-  IF coalesce(current_setting('smile.purpose', true), '') !~ '^[a-z_]+:[A-Za-z0-9_-]{1,64}$' THEN
-    PERFORM smile.fail(400, 'access_purpose_required');
-  END IF;
   SELECT m.version INTO found_version FROM smile.member AS m WHERE m.id = wanted;
   IF found_version IS NULL THEN
     PERFORM smile.fail(404, 'not_found');
+  END IF;
+  IF coalesce(current_setting('smile.purpose', true), '') !~ '^[a-z_]+:[A-Za-z0-9_-]{1,64}$' THEN
+    PERFORM smile.fail(400, 'access_purpose_required');
   END IF;
   PERFORM smile.audit('member.read', 'member', wanted);
   RETURN smile.answer(200, smile.member_body(wanted), smile.etag(found_version));

@@ -37,10 +37,3 @@ extension SealedPlace {
     SealedPlace(table: "national_id", column: "nik_sealed", row: Hex.encode(index))
   }
 }
-
-/// Digits, ASCII only.
-enum Digits {
-  static func areAll(_ text: String, count: Int) -> Bool {
-    text.utf8.count == count && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-  }
-}
