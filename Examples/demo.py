@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""Walks the main job against the server at LISTEN: from an employer's registration to a paid claim.
+
+Prints each step with its answer and ends with 1 at the first surprise. It can be repeated on the same database: every
+run brings its own employer and people, derived from the payroll month that lies beside this script. All amounts are
+computed here once more, from GET /v1/parameters, and compared. Needs a development installation (`make run`).
+"""
+import http.client
+import json
+import os
+import pathlib
+import secrets
+import subprocess
+import sys
+import time
+import urllib.parse
+
+from payroll_month import FOLLOWED_KPJ, WRONG, Law, Month, due, total
+
+HERE = pathlib.Path(__file__).resolve().parent
+NOW = "2026-11-05T09:00:00+07:00"
+PASSWORD = "perahu-kertas-di-laut-" + secrets.token_hex(4)
+RUN = secrets.token_hex(4)
+
+class Surprise(Exception):
+    pass
+
+
+def expect(is_so, what):
+    if not is_so:
+        raise Surprise(what)
+
+
+def equal(got, wanted, what):
+    expect(got == wanted, f"{what}: expected {wanted!r}, got {got!r}")
+
+
+class Caller:
+    """One caller on one connection; prints what it asks and what it gets."""
+
+    def __init__(self, token=None):
+        self.token, self.connection = token, None
+
+    def request(self, method, path, body=None, status=200, key=False, quiet=False, headers=None):
+        sent = {"Accept-Language": "en"} | (headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        if key:
+            sent["Idempotency-Key"] = secrets.token_urlsafe(24)
+        if self.connection is None:
+            self.connection = connect()
+        self.connection.request(method, path, body, sent)
+        response = self.connection.getresponse()
+        data = response.read()
+        if not quiet:
+            text = data.decode("utf-8", "replace").replace("\n", " ")
+            print(f"     {method} {path} -> {response.status} {text[:150]}{'…' if len(text) > 150 else ''}")
+        if response.status != status:
+            raise Surprise(f"{method} {path}: expected {status}, got {response.status}: {data[:2000].decode()}")
+        self.headers = response.headers
+        is_json = "json" in (response.headers.get("Content-Type") or "")
+        return json.loads(data) if is_json and data else data
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def post(self, path, body=None, status=201, **options):
+        return self.request("POST", path, body, status, **options)
+
+    def pages(self, path):
+        """Every item of a list."""
+        items, after = [], None
+        while True:
+            sign = "&" if "?" in path else "?"
+            page = self.get(path + (f"{sign}after={urllib.parse.quote(after)}" if after else ""), quiet=True)
+            items += page["items"]
+            after = page.get("next_after")
+            if after is None:
+                print(f"     GET {path} -> {len(items)} items")
+                return items
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def connect(self):
+        import socket
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.host)
+
+
+def connect():
+    listen = os.environ.get("LISTEN", "127.0.0.1:8080")
+    if listen.startswith(("/", "unix:")):
+        return UnixConnection(listen.removeprefix("unix:"), timeout=30)
+    return http.client.HTTPConnection(listen, timeout=30)
+
+
+def step(text):
+    print(f"\n  {text}")
+
+
+def admin(*arguments, **options):
+    """smile-admin, as the database's owner; its one line of JSON."""
+    program = HERE.parent / ".build" / "release" / "smile-admin"
+    environment = dict(os.environ)
+    environment["DATABASE_URL"] = environment.get("MIGRATE_DATABASE_URL", environment.get("DATABASE_URL", ""))
+    done = subprocess.run([program, *arguments], env=environment, text=True, capture_output=True, **options)
+    print(f"     smile-admin {' '.join(arguments[:3])} … -> {done.returncode}")
+    expect(done.returncode == 0, f"smile-admin: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def log_in(identifier):
+    session = anyone.post("/v1/sessions", {"identifier": identifier, "password": PASSWORD, "device_name": "demo"})
+    return Caller(session["access_token"])
+
+
+def mailed_token(recipient):
+    items = anyone.get(f"/v1/sandbox/outbox?limit=1&recipient={urllib.parse.quote(recipient)}")["items"]
+    expect(items and items[0].get("token"), f"a mail with a token for {recipient}")
+    return items[0]["token"]
+
+
+def confirm(email):
+    anyone.post("/v1/registrations/confirmation", {"token": mailed_token(email)}, 200)
+
+
+def client_token(client_id, client_secret):
+    form = urllib.parse.urlencode(
+        {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}).encode()
+    answer = anyone.post("/v1/oauth/token", form, 200, quiet=True,
+                         headers={"Content-Type": "application/x-www-form-urlencoded"})
+    print("     POST /v1/oauth/token -> 200")
+    return Caller(answer["access_token"])
+
+
+def law_of(first_day):
+    return Law(first_day, anyone.pages(f"/v1/parameters?as_of={first_day}&limit=200"))
+
+
+def register_employer(officer):
+    form = {"name": f"PT Demo {RUN}", "npwp": f"{secrets.randbelow(10**15):015}", "industry": "Perdagangan besar",
+            "size": "medium", "risk_class": 3, "address": "Jl. Merdeka 1, Jakarta", "email": f"kantor-{RUN}@demo.test",
+            "phone": "+622155500012", "contact": {"full_name": "Dewi Lestari", "email": f"hrd-{RUN}@demo.test"},
+            "password": PASSWORD}
+    registration = anyone.post("/v1/employer_registrations", form)
+    employer_id = officer.post(
+        f"/v1/employer_registrations/{registration['id']}/approval", {}, 200, key=True)["employer_id"]
+    confirm(form["contact"]["email"])
+    user = log_in(form["contact"]["email"])
+    employer = user.get(f"/v1/employers/{employer_id}")
+    equal((employer["status"], len(employer["npp"])), ("active", 8), "the employer and its NPP")
+    return user, employer_id
+
+
+def send_return(payroll, employer_id, period, month, rows):
+    rows = list(rows)
+    opened = payroll.post(f"/v1/employers/{employer_id}/returns", {
+        "period": period, "kind": "regular", "client_reference": f"{period}-{RUN}",
+        "declared_totals": {"lines": len(rows)}}, key=True)
+    started = time.monotonic()
+    report = payroll.request("PUT", f"/v1/returns/{opened['id']}/lines", month.csv(rows),
+                             headers={"Content-Type": "text/csv"})
+    print(f"     {len(rows)} lines in {time.monotonic() - started:.2f} s")
+    return report
+
+
+def pay(bank, billing, reference, status):
+    return bank.post("/v1/payments", {
+        "payment_code": billing["payment_code"], "amount": billing["amount"], "paid_at": "2026-11-05T01:30:00+00:00",
+        "bank_reference": reference}, status)
+
+
+def finalise(payroll, report):
+    done = payroll.post(f"/v1/returns/{report['id']}/finalisation", {}, 200, key=True)
+    equal(done["status"], "finalised", "the return")
+    return payroll.get(f"/v1/billings/{done['billing_id']}")
+
+
+def check_lines(payroll, report, month, law, september):
+    """Each of the thousand outcomes, and every rupiah of those that stand. Returns the sums."""
+    lines = payroll.pages(f"/v1/returns/{report['id']}/lines?limit=200")
+    equal(len(lines), len(month.lines), "outcomes")
+    faults, all_amounts = {}, []
+    for number, (sent, got) in enumerate(zip(month.lines, lines), 1):
+        equal((got["line"], got["line_key"]), (number, sent["line_key"]), "the order of the lines")
+        fault = month.fault(sent)
+        errors = [f for f in got.get("findings", []) if f["severity"] == "error"]
+        if fault:
+            faults[fault] = number
+            equal([(f.get("field", ""), f["code"]) for f in errors], [WRONG[fault]], f"line {number} ({fault})")
+            expect(errors[0]["message"], f"line {number}: a reason")
+            equal(got["status"], "rejected", f"line {number}")
+            print(f"     line {number:3}: {errors[0].get('field') or '(line)':10} {errors[0]['code']:17} "
+                  f"{errors[0]['message']}")
+            continue
+        expect(got["status"] != "rejected" and not errors, f"line {number} should stand: {got}")
+        known = bool(sent["kpj"])
+        joined = "2020-02-01" if sent["kpj"] == FOLLOWED_KPJ else "2026-09-01" if known else "2026-10-01"
+        wanted = law.amounts(int(sent["wage"]), sent["birth_date"], joined)
+        equal(got["amounts"], wanted, f"amounts of line {number}")
+        all_amounts.append(wanted)
+        if sent["back_pay"]:
+            in_september = known and sent["kpj"] != FOLLOWED_KPJ
+            wanted = september.amounts(int(sent["back_pay"]), sent["birth_date"], joined if known else "2026-09-01",
+                                       int(sent["wage"]) if in_september else 0)
+            equal(got["back_pay_amounts"], wanted, f"back pay of line {number}")
+            all_amounts.append(wanted)
+    equal(sorted(faults), sorted(WRONG), "the ten kinds of wrong lines")
+    equal(report["counts"]["rejected"], len(WRONG), "rejected lines")
+    return total(all_amounts)
+
+
+def pdf(title):
+    """A small file that is a PDF from its first to its last byte."""
+    return (f"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [] /Count 0 "
+            f">>\nendobj\n% {title} {RUN}\ntrailer\n<< /Root 1 0 R /Size 3 >>\n%%EOF\n").encode()
+
+
+def claim_benefit(member, officer):
+    """From the papers to the money; returns the paid claim."""
+    documents = {}
+    for purpose in ("membership_card", "identity_card"):
+        documents[purpose] = member.post(f"/v1/documents?purpose={purpose}&file_name={purpose}.pdf", pdf(purpose),
+                                         headers={"Content-Type": "application/pdf"})["id"]
+    same = member.get(f"/v1/documents/{documents['identity_card']}/content")
+    equal(same, pdf("identity_card"), "the document as handed in")
+    claim = member.post("/v1/claims", {"type": "jht", "reason": "retirement_age"}, key=True)
+    path = f"/v1/claims/{claim['id']}"
+    blocked = member.post(f"{path}/submission", status=422, key=True)
+    equal({e["code"] for e in blocked["errors"]}, {"document_missing"}, "what stands in the way")
+    for document in documents.values():
+        member.post(f"{path}/documents", {"document_id": document}, 200, key=True)
+    submitted = member.post(f"{path}/submission", status=200, key=True)
+    equal((submitted["state"], submitted["due_on"]), ("submitted", "2026-11-12"), "the submitted claim")
+
+    expect(any(item["id"] == claim["id"] for item in officer.pages("/v1/claim_queue?state=submitted&limit=200")),
+           "the claim in the queue")
+    officer.post(f"{path}/assignment", status=200, key=True)
+    officer.post(f"{path}/decision", {"decision": "approve", "reason": "Dokumen lengkap."}, 200, key=True)
+    officer.post(f"{path}/approval", status=200, key=True)
+    officer.post(f"{path}/payment", {"reference": f"TRX-{RUN}"}, 200, key=True)
+    officer.post(f"{path}/payment", {"reference": f"TRX-{RUN}-2"}, 409, key=True)
+
+    events = member.get(f"{path}/timeline")["items"]
+    states = [event["to"] for event in events if event["kind"] == "state_changed"]
+    equal(states, ["submitted", "verification", "approved", "tax_computed", "payment_ordered", "paid"], "the timeline")
+    return member.get(path)
+
+
+def follow_worker(month, hired, officer, amounts):
+    person = {"kpj": hired["kpj"], "nik": month.nik(month.followed), "full_name": month.followed["full_name"],
+              "birth_date": month.followed["birth_date"]}
+    email = f"sri-{RUN}@demo.test"
+    anyone.post("/v1/registrations", person | {"email": email, "phone": "+628111234567", "password": PASSWORD}, 202)
+    confirm(email)
+    member = log_in(email)
+    step("4c. The worker reads profile, contributions and balance.")
+    equal(member.get("/v1/members/me")["full_name"], person["full_name"], "the profile")
+    contributions = member.pages("/v1/members/me/contributions")
+    equal([(c["period"], c["amounts"]) for c in contributions], [("2026-10", amounts)], "the contributions")
+    balance = amounts["jht"]["employer"] + amounts["jht"]["worker"]
+    equal(member.get("/v1/members/me/balances")["jht"]["balance"], balance, "the JHT balance")
+    step("4d. The worker hands in papers and claims; the officer decides, approves and pays.")
+    claim = claim_benefit(member, officer)
+    equal(claim["state"], "paid", "the claim")
+    equal({k: claim["payment"][k] for k in ("gross", "tax", "net")}, {"gross": balance, "tax": 0, "net": balance},
+          "the payment")
+    equal(member.get("/v1/members/me/balances")["jht"]["balance"], 0, "the JHT balance after it")
+    step("4e. The worker logs out; the token is dead on every worker process.")
+    member.request("DELETE", "/v1/sessions/current", status=204)
+    for _ in range(24):
+        Caller(member.token).get("/v1/members/me", status=401, quiet=True)
+    print("     24 fresh connections -> 401 each")
+
+
+def walk():
+    step("1a. smile-admin creates the first officer and the bank's client.")
+    email = f"petugas-{RUN}@demo.test"
+    admin("create-officer", "--email", email, "--name", "Petugas Demo", "--permissions",
+          "read_members,manage_employers,review_claims,approve_claims,pay_claims", "--password-stdin", input=PASSWORD)
+    bank_client = admin("create-bank-client", "--name", f"Bank Demo {RUN}")
+    officer = log_in(email)
+    step("1b. An employer registers; the officer approves it; it gets its NPP and a user.")
+    user, employer_id = register_employer(officer)
+    step("1c. The employer creates a payroll client, which gets a token.")
+    made = user.post("/v1/clients", {"name": "Gaji", "scopes": [
+        "returns:write", "returns:read", "billings:read", "workers:write", "workers:read"]}, quiet=True)
+    payroll, bank = client_token(made["id"], made["secret"]), client_token(
+        bank_client["client_id"], bank_client["client_secret"])
+
+    step("2a. Before October: one worker hired in 2020, the others known by the return of September.")
+    month, october, september = Month(), law_of("2026-10-01"), law_of("2026-09-01")
+    hired = user.post(f"/v1/employers/{employer_id}/workers", {
+        "nik": month.nik(month.followed), "full_name": month.followed["full_name"], "sex": "female",
+        "birth_date": month.followed["birth_date"], "wage": 12_000_000, "start_date": "2020-02-01"}, key=True)
+    month.kpjs[FOLLOWED_KPJ] = hired["kpj"]
+    report = send_return(payroll, employer_id, "2026-09", month, month.september())
+    equal(report["outcome"].startswith("accepted"), True, f"September ({report['outcome']})")
+    pay(bank, finalise(payroll, report), f"SEP-{RUN}", 201)
+    others = (row for row in month.known if row["kpj"] != FOLLOWED_KPJ)
+    for row, line in zip(others, payroll.pages(f"/v1/returns/{report['id']}/lines?limit=200")):
+        month.kpjs[row["kpj"]] = line["kpj"]
+
+    step("2b. The payroll client sends October: 1,000 lines, ten wrong in ten ways.")
+    report = send_return(payroll, employer_id, "2026-10", month, month.october())
+    equal(report["outcome"], "partially_accepted", "the outcome")
+    sums = check_lines(payroll, report, month, october, september)
+    step("2c. It finalises and gets a billing.")
+    billing = finalise(payroll, report)
+    equal(billing["due_date"], "2026-11-16", "the due date, the 15th being a Sunday")
+    equal((billing["amounts"], billing["amount"]), (sums, due(sums)), "the billing's amounts, computed here")
+    example = october.amounts(12_000_000, month.followed["birth_date"], "2020-02-01")
+    print(f"     wage 12,000,000 in 2026-10, risk class III: {json.dumps(example)}")
+
+    step("3. The bank's notice pays it, twice with the same reference.")
+    first = pay(bank, billing, f"OKT-{RUN}", 201)
+    equal(pay(bank, billing, f"OKT-{RUN}", 200), first, "the second notice")
+    equal(payroll.get(f"/v1/billings/{billing['id']}")["status"], "paid", "the billing")
+
+    step("4a. The employer ends the worker's employment on 2026-10-31.")
+    user.post(f"/v1/employers/{employer_id}/workers/{hired['id']}/termination",
+              {"end_date": "2026-10-31", "reason": "retirement"}, 200, key=True)
+    step("4b. The worker, 56 years old, registers and confirms by the mailed token.")
+    follow_worker(month, hired, officer, example)
+
+
+def main():
+    started = time.monotonic()
+    try:
+        step(f"0. The business clock stands at {NOW}.")
+        anyone.request("PUT", "/v1/sandbox/clock", {"now": NOW})
+        try:
+            walk()
+        finally:
+            anyone.request("PUT", "/v1/sandbox/clock", {"now": None}, quiet=True)
+    except (Surprise, OSError, http.client.HTTPException) as surprise:
+        print(f"\nSurprise: {surprise}", file=sys.stderr)
+        return 1
+    print(f"\nAll as expected, in {time.monotonic() - started:.1f} s.")
+    return 0
+
+
+anyone = Caller()
+
+if __name__ == "__main__":
+    sys.exit(main())
