@@ -55,7 +55,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["EventLoop"], path: "Tests/TestSupport", swiftSettings: settings),
     tests("EventLoop", ["CLinux", "TestSupport"]),
     tests("HTTPServer", ["EventLoop", "CLinux", "TestSupport"]),
-    tests("PostgresClient", ["EventLoop", "TestSupport"]),
+    tests("PostgresClient", ["EventLoop", "CLinux", "TestSupport"]),
     tests("JSON", ["TestSupport"]),
     tests("Crypto", ["TestSupport"]),
     .executableTarget(

@@ -58,14 +58,20 @@ private final class ReadinessWait {
 
   /// False when the deadline passed or the descriptor can't be watched.
   func wait(for interest: Interest, of descriptor: Int32, until deadline: MonotonicInstant) async -> Bool {
+    await withCheckedContinuation { continuation in
+      self.continuation = continuation
+      start(interest, descriptor, deadline)
+    }
+  }
+
+  private func start(_ interest: Interest, _ descriptor: Int32, _ deadline: MonotonicInstant) {
     let loop = LoopActor.shared.loop
+    timer = loop.schedule(after: deadline - .read()) { [self] in end(false) }
     do {
       registration = try loop.register(descriptor, interest) { [self] _ in end(true) }
     } catch {
-      return false
+      end(false)
     }
-    timer = loop.schedule(after: deadline - .read()) { [self] in end(false) }
-    return await withCheckedContinuation { continuation = $0 }
   }
 
   private func end(_ isReady: Bool) {

@@ -51,7 +51,7 @@ final class ConnectionPool: PipelineConnectionOwner {
     var attempts: [Task<DatabaseError?, Never>] = []
     while connections.count + connecting < size {
       noteAttempt()
-      attempts.append(Task { @LoopActor in await self.attempt() })
+      attempts.append(LoopActor.task { await self.attempt() })
     }
     for attempt in attempts {
       let error = await attempt.value
@@ -77,7 +77,7 @@ final class ConnectionPool: PipelineConnectionOwner {
         return
       }
       noteAttempt()
-      Task { @LoopActor in _ = await self.attempt() }
+      LoopActor.task { _ = await self.attempt() }
     }
   }
 
@@ -124,7 +124,10 @@ final class ConnectionPool: PipelineConnectionOwner {
     if waiters.count >= configuration.queueLimit { throw .busy }
     let deadline = now + configuration.waitLimit
     let result = await withCheckedContinuation { continuation in
+      if isClosed { return continuation.resume(returning: .failure(.unavailable(retryAfter: 1))) }
       waiters.append(Waiter(deadline: deadline, continuation: continuation))
+      // A connection may have become free while the task was being suspended.
+      serveWaiters()
       fill()
     }
     return try result.get()

@@ -32,7 +32,7 @@ package final class Database {
   /// Opens the shared and leased connections and prepares the catalogue on each. Throws when no connection of a kind could
   /// be made; the pools go on trying until `close`, so a caller may also go on and answer `.unavailable` meanwhile.
   package func start() async throws(DatabaseError) {
-    let sharedStart = Task { @LoopActor in await self.failure(of: self.shared) }
+    let sharedStart = LoopActor.task { await self.failure(of: self.shared) }
     let leasedFailure = await failure(of: leased)
     if let failure = await sharedStart.value ?? leasedFailure { throw failure }
   }

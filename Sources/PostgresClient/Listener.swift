@@ -44,7 +44,7 @@ package final class Listener {
   private func connect() {
     retry = nil
     pacer.attemptStarted(at: LoopActor.shared.loop.now)
-    Task { @LoopActor in await self.attempt() }
+    LoopActor.task { await self.attempt() }
   }
 
   private func attempt() async {

@@ -128,37 +128,38 @@ final class PipelineConnection {
 
   /// Runs text outside of pipeline mode (several statements, COPY) and waits for its outcome.
   func run(_ sql: String, until deadline: MonotonicInstant?) async -> SegmentOutcome {
-    guard isOpen, machine.inFlight == 0, plain == nil, !isCopying else { return .lost(sent: false) }
-    if isPipelining {
-      guard line.exitPipeline() else {
-        close()
-        return .lost(sent: false)
-      }
-      isPipelining = false
+    await withCheckedContinuation { startPlain(sql, deadline, .continuation($0)) }
+  }
+
+  private func startPlain(_ sql: String, _ deadline: MonotonicInstant?, _ ending: Ending) {
+    guard isOpen, machine.inFlight == 0, plain == nil, !isCopying else { return ending(.lost(sent: false)) }
+    guard !isPipelining || line.exitPipeline(), line.sendSimple(sql) else {
+      ending(.lost(sent: false))
+      return close()
     }
-    return await withCheckedContinuation { continuation in
-      guard line.sendSimple(sql) else {
-        continuation.resume(returning: .lost(sent: false))
-        return close()
-      }
-      plain = Pending(deadline, .continuation(continuation))
-      flush()
-    }
+    isPipelining = false
+    plain = Pending(deadline, ending)
+    flush()
   }
 
   /// Sends a piece of COPY data and returns once the socket has taken it, so that memory stays flat.
   func copy(_ data: [UInt8]) async -> Bool {
     guard isOpen, isCopying, flushWaiter == nil, line.putCopyData(data) else { return false }
     flush()
-    if isOpen && awaitsWritable { await withCheckedContinuation { flushWaiter = $0 } }
+    // Whether there is something to wait for is asked inside: the task may have been suspended on the way there.
+    await withCheckedContinuation { waiter in
+      if isOpen && awaitsWritable { flushWaiter = waiter } else { waiter.resume() }
+    }
     return isOpen
   }
 
   /// Ends the COPY (a reason makes the server refuse it) and waits for its outcome.
   func endCopy(refusing reason: StaticString?, until deadline: MonotonicInstant?) async -> SegmentOutcome {
-    guard isOpen, isCopying, line.putCopyEnd(refusing: reason) else { return .lost(sent: false) }
-    isCopying = false
-    return await withCheckedContinuation { continuation in
+    await withCheckedContinuation { continuation in
+      guard isOpen, isCopying, line.putCopyEnd(refusing: reason) else {
+        return continuation.resume(returning: .lost(sent: false))
+      }
+      isCopying = false
       plain = Pending(deadline, .continuation(continuation))
       flush()
     }
