@@ -153,15 +153,27 @@ package struct JSONReader {
     violations.append(FieldError(pointer: pointer(to: containers.count), problem))
   }
 
+  /// Objects of few members are compared pairwise, which takes no memory.
+  private static let pairwiseMax = 8
+
   private mutating func reportDuplicates(of members: [JSONMember]) {
-    var seen = Set<ExactName>(minimumCapacity: members.count)
-    var reported = Set<ExactName>()
-    let parent = pointer(to: containers.count)
-    for member in members {
-      let name = ExactName(text: member.name)
-      if !seen.insert(name).inserted, reported.insert(name).inserted {
-        violations.append(FieldError(pointer: JSONPointer.member(member.name, of: parent), .duplicateKey))
+    var repeated: [ExactName] = []
+    if members.count <= JSONReader.pairwiseMax {
+      for index in members.indices {
+        let name = ExactName(text: members[index].name)
+        if members[..<index].contains(where: { ExactName(text: $0.name) == name }) { repeated.append(name) }
       }
+    } else {
+      var seen = Set<ExactName>(minimumCapacity: members.count)
+      for member in members where !seen.insert(ExactName(text: member.name)).inserted {
+        repeated.append(ExactName(text: member.name))
+      }
+    }
+    if repeated.isEmpty { return }
+    let parent = pointer(to: containers.count)
+    var reported = Set<ExactName>()
+    for name in repeated where reported.insert(name).inserted {
+      violations.append(FieldError(pointer: JSONPointer.member(name.text, of: parent), .duplicateKey))
     }
   }
 
@@ -193,10 +205,11 @@ struct ExactName: Hashable {
   let text: String
 
   static func == (left: ExactName, right: ExactName) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
+    // Equal bytes are equal text, and that comparison is the fast one.
+    left.text == right.text && left.text.utf8.elementsEqual(right.text.utf8)
   }
 
   func hash(into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
+    hasher.combine(text)
   }
 }

@@ -26,7 +26,13 @@ package struct JSONWriter {
 
   /// Writes a member's name. It stands in the code, so it needs no escapes: letters, digits and `_`.
   package mutating func key(_ name: StaticString) {
-    key(name.description)
+    separate()
+    bytes.append(ASCII.quote)
+    // The literal's bytes live as long as the program.
+    unsafe name.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+    bytes.append(ASCII.quote)
+    bytes.append(ASCII.colon)
+    needsComma = false
   }
 
   /// Writes a member's name that is data.
@@ -104,6 +110,11 @@ package struct JSONWriter {
   /// Escapes what RFC 8259, section 7 demands, and nothing else.
   private mutating func appendString(_ text: String) {
     bytes.append(ASCII.quote)
+    if !JSONWriter.needsEscape(text.utf8.span) {
+      bytes.append(contentsOf: text.utf8)
+      bytes.append(ASCII.quote)
+      return
+    }
     for byte in text.utf8 {
       switch byte {
       case ASCII.quote, ASCII.backslash:
@@ -120,6 +131,14 @@ package struct JSONWriter {
       }
     }
     bytes.append(ASCII.quote)
+  }
+
+  private static func needsEscape(_ text: Span<UInt8>) -> Bool {
+    for index in text.indices {
+      let byte = text[index]
+      if byte < ASCII.space || byte == ASCII.quote || byte == ASCII.backslash { return true }
+    }
+    return false
   }
 
   private static func hexDigit(_ value: UInt8) -> UInt8 {

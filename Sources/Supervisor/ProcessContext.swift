@@ -73,7 +73,11 @@ package struct ProcessContext: Sendable {
   }
 
   /// Says what this process is at; see `ProcessStatus.note`.
-  package func note(_ text: some Collection<UInt8>) {
+  package func note(_ text: [UInt8]) {
+    memory.status.note(text, of: seat)
+  }
+
+  package func note(_ text: String.UTF8View) {
     memory.status.note(text, of: seat)
   }
 

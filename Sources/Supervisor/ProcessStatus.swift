@@ -52,9 +52,17 @@ package struct ProcessStatus: Sendable {
 
   /// Says what a process is at, for the log line about its death: an id, a method and a route, never personal data.
   /// Longer notes are cut at 256 bytes.
-  package func note(_ text: some Collection<UInt8>, of seat: Seat) {
+  package func note(_ text: [UInt8], of seat: Seat) {
+    note(text.span, of: seat)
+  }
+
+  package func note(_ text: String.UTF8View, of seat: Seat) {
+    note(text.span, of: seat)
+  }
+
+  private func note(_ text: Span<UInt8>, of seat: Seat) {
     let cells = cells(seat)
-    let kept = text.prefix(ProcessStatus.noteBytesMax)
+    let kept = text.extracting(first: min(text.count, ProcessStatus.noteBytesMax))
     cells.store(0, at: 2)
     cells.write(kept, at: ProcessStatus.noteCell)
     cells.store(UInt64(kept.count), at: 2)

@@ -36,9 +36,12 @@ import CLinux
   }
 
   /// Writes bytes from the cell at `index` on. Not atomic: there is one writer, and readers come after its end.
-  func write(_ bytes: some Collection<UInt8>, at index: Int) {
+  func write(_ bytes: Span<UInt8>, at index: Int) {
     let room = (count - index) * 8
-    unsafe UnsafeMutableRawBufferPointer(start: cell(index), count: room).copyBytes(from: bytes.prefix(room))
+    let kept = bytes.extracting(first: min(bytes.count, room))
+    unsafe kept.withUnsafeBytes { kept in
+      unsafe UnsafeMutableRawBufferPointer(start: cell(index), count: room).copyMemory(from: kept)
+    }
   }
 
   func read(_ byteCount: Int, at index: Int) -> [UInt8] {
