@@ -123,7 +123,8 @@ final class ConnectionPool: PipelineConnectionOwner {
     if connections.isEmpty, let downSince, downSince + configuration.waitLimit <= now { throw unavailable(at: now) }
     if waiters.count >= configuration.queueLimit { throw .busy }
     let deadline = now + configuration.waitLimit
-    let result = await withCheckedContinuation { continuation in
+    let result = await withCheckedContinuation {
+      (continuation: CheckedContinuation<Result<PipelineConnection, DatabaseError>, Never>) in
       if isClosed { return continuation.resume(returning: .failure(.unavailable(retryAfter: 1))) }
       waiters.append(Waiter(deadline: deadline, continuation: continuation))
       // A connection may have become free while the task was being suspended.
