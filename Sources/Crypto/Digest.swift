@@ -2,6 +2,7 @@ import Synchronization
 
 /// SHA-256 (FIPS 180-4) by libcrypto.
 package enum SHA256 {
+  /// Bytes of a digest.
   package static let digestBytes = 32
 
   /// The digest of a whole message, 32 bytes.
@@ -23,10 +24,12 @@ package enum SHA256 {
 package struct SHA256Stream: ~Copyable {
   private let context: LibCrypto.DigestContext
 
+  /// Starts with no bytes.
   package init() throws(CryptoError) {
     context = try LibCrypto.DigestContext()
   }
 
+  /// Adds a piece.
   package mutating func update(_ bytes: [UInt8]) throws(CryptoError) {
     guard context.add(bytes) else { throw CryptoError("SHA-256") }
   }
@@ -43,6 +46,7 @@ package struct SHA256Stream: ~Copyable {
 package final class HMACSHA256: Sendable {
   private let context: Mutex<LibCrypto.KeyedContext>
 
+  /// Takes a key of any length; 32 random bytes are right.
   package init(key: [UInt8]) throws(CryptoError) {
     context = Mutex(try LibCrypto.KeyedContext(digest: "SHA256", size: 32, key: key))
   }

@@ -2,6 +2,7 @@
 package enum Base64 {
   private static let alphabet = Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
+  /// The text of these bytes.
   package static func encode(_ bytes: [UInt8]) -> String {
     let text = BitGroups.encode(bytes, alphabet)
     return text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
@@ -22,6 +23,7 @@ package enum Base64 {
 package enum Base64URL {
   private static let alphabet = Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
+  /// The text of these bytes.
   package static func encode(_ bytes: [UInt8]) -> String {
     BitGroups.encode(bytes, alphabet)
   }
@@ -36,6 +38,7 @@ package enum Base64URL {
 package enum Base32 {
   private static let alphabet = Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 
+  /// The text of these bytes.
   package static func encode(_ bytes: [UInt8]) -> String {
     BitGroups.encode(bytes, alphabet)
   }
@@ -50,6 +53,7 @@ package enum Base32 {
 package enum Hex {
   private static let alphabet = Alphabet("0123456789abcdef")
 
+  /// The text of these bytes.
   package static func encode(_ bytes: [UInt8]) -> String {
     BitGroups.encode(bytes, alphabet)
   }

@@ -3,6 +3,7 @@ import Synchronization
 
 /// The queue is full: answer 503 with Retry-After.
 package struct HashQueueFull: Error, Sendable {
+  /// The error has no details.
   package init() {}
 }
 

@@ -5,6 +5,7 @@ package struct CryptoError: Error, Sendable, Equatable {
   /// What was being done; holds no data.
   package let operation: String
 
+  /// Names what failed.
   package init(_ operation: String) {
     self.operation = operation
   }

@@ -16,8 +16,10 @@ package final class RandomSource: Sendable {
   private static let bufferBytes = 4_096
   private let buffer = Mutex<[UInt8]>([])
 
+  /// Starts with an empty buffer.
   package init() {}
 
+  /// Bytes that no one else gets. Throws as `SecureRandom.bytes` does.
   package func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
     guard count <= RandomSource.bufferBytes else { return try SecureRandom.bytes(count) }
     return try buffer.withLock { buffer throws(CryptoError) in

@@ -1,16 +1,20 @@
 /// Where a sealed value lives. It is bound into the seal, so a value moved to another row or column doesn't open.
 package struct SealedPlace: Sendable, Equatable {
+  /// The table's name.
   package let table: StaticString
+  /// The column's name.
   package let column: StaticString
   /// The row's id in its text form.
   package let row: String
 
+  /// The place of one value.
   package init(table: StaticString, column: StaticString, row: String) {
     self.table = table
     self.column = column
     self.row = row
   }
 
+  /// Whether a value sealed for one opens at the other.
   package static func == (left: SealedPlace, right: SealedPlace) -> Bool {
     left.associated(keyID: "") == right.associated(keyID: "")
   }
@@ -31,6 +35,7 @@ package struct Sealer: Sendable {
   private let newest: PurposeKey
   private let all: [PurposeKey]
 
+  /// Derives the sealing keys of every master key.
   package init(_ keys: KeyRing) throws(CryptoError) {
     newest = try keys.newest(.seal)
     all = try keys.all(.seal)
@@ -45,6 +50,7 @@ package struct Sealer: Sendable {
     return [UInt8(keyID.count)] + keyID + nonce + cipher
   }
 
+  /// Seals a text's UTF-8 bytes with the newest key.
   package func seal(_ text: String, at place: SealedPlace) throws(CryptoError) -> [UInt8] {
     try seal(Array(text.utf8), at: place)
   }

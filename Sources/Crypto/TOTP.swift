@@ -2,6 +2,7 @@ import Synchronization
 
 /// Time-based one-time passwords (RFC 6238): steps of 30 s from the epoch.
 package struct TOTP: Sendable {
+  /// The hash under the HMAC; the raw value is its name in a provisioning URI.
   package enum Algorithm: String, Sendable {
     /// What authenticator apps take for granted.
     case sha1 = "SHA1"
@@ -17,6 +18,7 @@ package struct TOTP: Sendable {
     }
   }
 
+  /// Bytes of a fresh secret.
   package static let secretBytes = 20
   private static let stepSeconds: Int64 = 30
 

@@ -141,10 +141,12 @@ package enum Patch<Value> {
     if case .set(let value) = self { value } else { nil }
   }
 
+  /// Whether the field stays as it is.
   package var isAbsent: Bool {
     if case .absent = self { true } else { false }
   }
 
+  /// Whether the field is to be removed.
   package var isClear: Bool {
     if case .clear = self { true } else { false }
   }

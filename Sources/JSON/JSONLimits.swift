@@ -25,6 +25,7 @@ package struct JSONLimits: Sendable {
 
 /// The text isn't JSON. Nothing after `offset` was looked at.
 package struct JSONSyntaxError: Error, Sendable, Equatable {
+  /// Raw values are stable and may be shown.
   package enum Reason: String, Sendable {
     case empty = "empty"
     case byteOrderMark = "byte_order_mark"
@@ -36,6 +37,7 @@ package struct JSONSyntaxError: Error, Sendable, Equatable {
     case controlCharacter = "control_character"
     case trailingBytes = "trailing_bytes"
   }
+  /// What was met.
   package let reason: Reason
   /// Bytes from the start of the text.
   package let offset: Int

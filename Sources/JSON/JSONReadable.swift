@@ -10,6 +10,7 @@ package protocol JSONTextReadable: JSONReadable {
 }
 
 extension JSONTextReadable {
+  /// Reads a string.
   package static func read(_ value: JSONValue) throws(FieldProblem) -> Self {
     try Self(parsing: String.read(value))
   }
@@ -19,6 +20,7 @@ extension JSONTextReadable {
 package protocol JSONChoice: JSONReadable, RawRepresentable, CaseIterable where RawValue == String {}
 
 extension JSONChoice {
+  /// Reads a string.
   package static func read(_ value: JSONValue) throws(FieldProblem) -> Self {
     let text = try String.read(value)
     let wanted = ExactName(text: text)
@@ -38,6 +40,7 @@ extension String: JSONReadable {
 }
 
 extension Bool: JSONReadable {
+  /// `true` or `false`, nothing that stands for them.
   package static func read(_ value: JSONValue) throws(FieldProblem) -> Bool {
     guard case .bool(let bool) = value else { throw .wrongType(expected: "boolean") }
     return bool

@@ -13,9 +13,12 @@ package enum JSONValue: Sendable {
 
 /// One member of an object, as it was sent.
 package struct JSONMember: Sendable {
+  /// With its escapes resolved.
   package let name: String
+  /// What stands after the colon.
   package let value: JSONValue
 
+  /// A member to be written.
   package init(_ name: String, _ value: JSONValue) {
     self.name = name
     self.value = value
@@ -61,10 +64,12 @@ package struct JSONNumber: Sendable {
 
 /// A parsed text: its value, and everything in it that the grammar allows and our limits don't.
 package struct JSONDocument: Sendable {
+  /// The outermost value.
   package let root: JSONValue
   /// Limits broken and unusable text, each with its pointer, in the order of the text.
   package let violations: [FieldError]
 
+  /// A document made by hand.
   package init(root: JSONValue, violations: [FieldError] = []) {
     self.root = root
     self.violations = violations

@@ -148,16 +148,19 @@ package struct JSONWriter {
 
 /// The members of an object.
 extension JSONWriter {
+  /// A member with a string.
   package mutating func field(_ name: StaticString, _ value: String) {
     key(name)
     string(value)
   }
 
+  /// A member with an integer.
   package mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
     key(name)
     integer(value)
   }
 
+  /// A member with true or false.
   package mutating func field(_ name: StaticString, _ value: Bool) {
     key(name)
     bool(value)
@@ -179,6 +182,7 @@ extension JSONWriter {
     raw(json)
   }
 
+  /// A member with a container, which the closure writes.
   package mutating func field<E: Error>(
     _ name: StaticString, object members: (inout JSONWriter) throws(E) -> Void
   ) throws(E) {
@@ -186,6 +190,7 @@ extension JSONWriter {
     try object(members)
   }
 
+  /// A member with a container, which the closure writes.
   package mutating func field<E: Error>(
     _ name: StaticString, array elements: (inout JSONWriter) throws(E) -> Void
   ) throws(E) {

@@ -4,6 +4,7 @@ import JSON
 
 /// One JSON object in one line for each event, written at once so that lines of several processes don't mix.
 package struct EventLog: Sendable {
+  /// How urgent a line is.
   package enum Level: String, Sendable {
     case info, warning, error
   }

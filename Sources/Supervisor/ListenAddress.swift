@@ -42,6 +42,7 @@ package enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     if case .unix = self { true } else { false }
   }
 
+  /// The text that `init(parsing:)` reads.
   package var description: String {
     switch self {
     case .unix(let path): return "unix:\(path)"

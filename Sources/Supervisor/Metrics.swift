@@ -21,14 +21,17 @@ package struct MetricsRegistry: Sendable {
     let bounds: [UInt64]
   }
 
+  /// A handle of a number that only grows.
   package struct Counter: Sendable {
     let cell: Int
   }
 
+  /// A handle of a number that rises and falls.
   package struct Gauge: Sendable {
     let cell: Int
   }
 
+  /// A handle of values counted by size.
   package struct Histogram: Sendable {
     let firstCell: Int
     let bounds: [UInt64]
@@ -38,6 +41,7 @@ package struct MetricsRegistry: Sendable {
   /// Cells that each slot needs.
   package private(set) var cellCount = 0
 
+  /// Starts without a name.
   package init() {}
 
   /// A number that only grows; it survives the death of its process.
@@ -118,14 +122,17 @@ package struct Metrics: Sendable {
     own = all.part(slot * stride..<slot * stride + memory.metricCells)
   }
 
+  /// Counts something that happened in this process.
   package func add(_ counter: MetricsRegistry.Counter, _ count: UInt64 = 1) {
     own.add(count, at: counter.cell)
   }
 
+  /// Raises or lowers a gauge by what this process has more or less.
   package func change(_ gauge: MetricsRegistry.Gauge, by difference: Int) {
     own.add(UInt64(bitPattern: Int64(difference)), at: gauge.cell)
   }
 
+  /// Counts a value, in the histogram's unit.
   package func observe(_ histogram: MetricsRegistry.Histogram, _ value: UInt64) {
     let bucket = histogram.bounds.firstIndex { value <= $0 } ?? histogram.bounds.count
     own.add(1, at: histogram.firstCell + bucket)
@@ -137,6 +144,7 @@ package struct Metrics: Sendable {
     sum(counter.cell)
   }
 
+  /// The sum over all slots.
   package func total(_ gauge: MetricsRegistry.Gauge) -> Int64 {
     Int64(bitPattern: sum(gauge.cell))
   }

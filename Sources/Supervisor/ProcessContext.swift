@@ -11,11 +11,14 @@ package enum ProcessRole: String, Sendable {
 
 /// What a process that the supervisor has started knows about itself.
 package struct ProcessContext: Sendable {
+  /// What it is for.
   package let role: ProcessRole
+  /// Where it writes in the shared memory; `seat.slot` counts workers from 0, the jobs process comes last.
   package let seat: Seat
   /// The socket to accept from: a worker's requests, the jobs process's metrics; nil when there is none.
   /// It belongs to the supervisor: take it out of epoll to stop, don't close it before the end.
   package let listener: Int32?
+  /// What it shares with the others.
   package let memory: SharedMemory
   /// Readable once the process is to drain: the supervisor said so, or is gone. Non-blocking; never read from it.
   package let drainSignal: Int32
@@ -77,10 +80,12 @@ package struct ProcessContext: Sendable {
     memory.status.note(text, of: seat)
   }
 
+  /// Says what this process is at; see `ProcessStatus.note`.
   package func note(_ text: String.UTF8View) {
     memory.status.note(text, of: seat)
   }
 
+  /// Says that this process is at nothing.
   package func clearNote() {
     memory.status.clearNote(of: seat)
   }

@@ -56,6 +56,7 @@ package struct ProcessStatus: Sendable {
     note(text.span, of: seat)
   }
 
+  /// As `note` of bytes.
   package func note(_ text: String.UTF8View, of seat: Seat) {
     note(text.span, of: seat)
   }
@@ -68,6 +69,7 @@ package struct ProcessStatus: Sendable {
     cells.store(UInt64(kept.count), at: 2)
   }
 
+  /// Says that the process is at nothing.
   package func clearNote(of seat: Seat) {
     cells(seat).store(0, at: 2)
   }
@@ -78,6 +80,7 @@ package struct ProcessStatus: Sendable {
     return cells.read(Int(min(cells.load(2), UInt64(ProcessStatus.noteBytesMax))), at: ProcessStatus.noteCell)
   }
 
+  /// What the process of a seat is doing.
   package func phase(_ seat: Seat) -> ProcessPhase {
     ProcessPhase(rawValue: cells(seat).load(0)) ?? .absent
   }
@@ -104,9 +107,12 @@ package struct ProcessStatus: Sendable {
 
 /// Where one process writes: its slot, and which of the slot's two sides it has.
 package struct Seat: Sendable, Hashable {
+  /// From 0 on; the jobs process has the last one.
   package let slot: Int
+  /// 0 or 1.
   package let side: Int
 
+  /// A seat of a slot.
   package init(slot: Int, side: Int) {
     self.slot = slot
     self.side = side

@@ -1,6 +1,8 @@
 /// How many requests a caller may send: `burst` at once, and `perMinute` of them over time.
 package struct RateLimit: Sendable, Equatable {
+  /// Requests a minute in the long run.
   package let perMinute: Int
+  /// Requests at once after a rest.
   package let burst: Int
 
   /// - Parameters:
@@ -23,6 +25,7 @@ package enum RateDecision: Sendable, Equatable {
   /// - retryAfterMicros: until one request is admitted.
   case refused(retryAfterMicros: UInt64)
 
+  /// Whether the request may go on.
   package var isAdmitted: Bool {
     if case .admitted = self { true } else { false }
   }

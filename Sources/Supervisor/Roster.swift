@@ -2,17 +2,20 @@
 package struct SupervisorTiming: Sendable {
   /// Pause before a process that died is started again; doubled by each death, up to `backoffMax`.
   package var backoffFirst: Int64 = 100
+  /// The longest pause.
   package var backoffMax: Int64 = 10_000
   /// A process that has lived so long starts from `backoffFirst` again.
   package var stableAfter: Int64 = 10_000
   /// So many deaths within `crashWindow` make a crash loop.
   package var crashCount = 5
+  /// The window in which deaths of all slots are counted.
   package var crashWindow: Int64 = 60_000
   /// From SIGTERM to SIGKILL.
   package var drain: Int64 = 30_000
   /// A successor that isn't ready by then is given up.
   package var start: Int64 = 30_000
 
+  /// The times of production.
   package init() {}
 }
 

@@ -4,6 +4,7 @@ import CLinux
 @safe package struct SharedCells: Sendable {
   /// Mapped for as long as the process lives, so no view of it can dangle; accesses are atomic.
   nonisolated(unsafe) private let start: UnsafeMutablePointer<UInt64>
+  /// Cells in the row.
   package let count: Int
 
   init(start: UnsafeMutablePointer<UInt64>, count: Int) {

@@ -11,7 +11,9 @@ package struct SharedMemory: Sendable {
   package let descriptor: Int32
   /// Workers, and one for the jobs process.
   package let slots: Int
+  /// Flags and seats.
   package let status: ProcessStatus
+  /// Buckets that all processes count in.
   package let rateLimits: RateLimits
   let metrics: SharedCells
   let metricCells: Int
@@ -91,14 +93,18 @@ package struct SharedMemory: Sendable {
 
 /// The system refused something without which nothing can be served.
 package struct SupervisorError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What was being done.
   package let operation: String
+  /// The system's error number.
   package let errno: Int32
 
+  /// Names what failed, and why.
   package init(_ operation: String, errno: Int32) {
     self.operation = operation
     self.errno = errno
   }
 
+  /// For the log: the operation and the system's words for the error.
   package var description: String {
     let reason = unsafe strerror(errno).flatMap { unsafe String(validatingCString: $0) }
     return "\(operation): \(reason ?? "error \(errno)")"

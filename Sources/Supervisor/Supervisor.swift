@@ -8,17 +8,24 @@ package struct SupervisorConfiguration: Sendable {
   package var listen: ListenAddress
   /// Where the jobs process serves metrics.
   package var metricsListen: ListenAddress?
+  /// Worker processes, at least 1.
   package var workers: Int
+  /// Whether there is a jobs process after the workers.
   package var hasJobsProcess = true
+  /// The same registry that every process registers.
   package var metrics = MetricsRegistry()
   /// The program of the processes. This one by default, so that a supervisor and its processes are always one build.
   package var executable = "/proc/self/exe"
   /// Arguments before those that name the role.
   package var arguments: [String] = []
+  /// Connections that may wait to be accepted, for each socket.
   package var backlog: Int32 = 1_024
+  /// How long to wait for what.
   package var timing = SupervisorTiming()
+  /// Where events are told.
   package var log = EventLog()
 
+  /// A configuration with a jobs process and no metrics socket.
   package init(listen: ListenAddress, workers: Int) {
     self.listen = listen
     self.workers = workers
