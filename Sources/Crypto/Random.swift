@@ -29,23 +29,4 @@ package final class RandomSource: Sendable {
       return taken
     }
   }
-
-  /// A random UUID in its text form (RFC 9562, version 4), for request ids.
-  package func uuidText() throws(CryptoError) -> String {
-    var bytes = try bytes(16)
-    bytes[6] = bytes[6] & 0x0F | 0x40
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    var text: [UInt8] = []
-    text.reserveCapacity(36)
-    for (index, byte) in bytes.enumerated() {
-      if index == 4 || index == 6 || index == 8 || index == 10 { text.append(0x2D) }
-      text.append(RandomSource.hexDigit(byte >> 4))
-      text.append(RandomSource.hexDigit(byte & 0x0F))
-    }
-    return String(decoding: text, as: UTF8.self)
-  }
-
-  private static func hexDigit(_ value: UInt8) -> UInt8 {
-    value < 10 ? 0x30 + value : 0x61 + value - 10
-  }
 }

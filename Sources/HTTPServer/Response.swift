@@ -43,6 +43,9 @@ package struct ResponseHeaders: Sendable {
     unsafe value.withUnsafeBufferPointer { unsafe append(name, $0) }
   }
 
+  /// Adds fields that were checked when they were added to `other`.
+  package mutating func append(contentsOf other: ResponseHeaders) { lines.append(contentsOf: other.lines) }
+
   private mutating func append(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) -> Bool {
     let name = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     guard name.count > 0, unsafe name.allSatisfy(\.isTokenCharacter), unsafe !Self.isReserved(name),

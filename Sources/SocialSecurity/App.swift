@@ -13,6 +13,7 @@ package final class App: RequestHandler, Sendable {
   private let router: Router
   private let cors: CORS
   private let log: AccessLog
+  private let random = RandomSource()
 
   /// - Throws: `StartFailure` when the endpoint table contradicts itself.
   package init(_ services: Services, log: AccessLog) throws(StartFailure) {
@@ -35,7 +36,7 @@ package final class App: RequestHandler, Sendable {
   package func respond(to request: Request) async -> Response {
     let started = MonotonicInstant.read()
     let observation = Observation()
-    let id = RequestID(header: request.headers.string(.requestID))
+    let id = RequestID(header: request.headers.string(.requestID), random)
     let language = Language(accepting: request.headers.string(.acceptLanguage))
     let match = router.match(request.method, request.path)
     var response: Response
@@ -64,7 +65,7 @@ package final class App: RequestHandler, Sendable {
   /// The answer to a message whose framing is in doubt: nothing of it is believed, not even its headers.
   @LoopActor
   package func refusal(_ status: Int, _ error: FramingError) -> Response {
-    let id = RequestID(header: nil)
+    let id = RequestID(header: nil, random)
     let failure = Failure(status, Self.framingCode(status))
     var response = Problem(
       failure: failure, requestID: id.description, language: .id, catalogue: services.catalogue
@@ -128,12 +129,18 @@ package final class App: RequestHandler, Sendable {
 
   /// ASVS 3.4: no sniffing, no framing, no referrer, and no copy of personal data in any cache.
   private static func protect(_ response: inout Response) {
-    response.headers.append("X-Content-Type-Options", "nosniff")
-    response.headers.append("Cache-Control", "no-store")
-    response.headers.append("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
-    response.headers.append("Referrer-Policy", "no-referrer")
-    response.headers.append("Cross-Origin-Resource-Policy", "same-origin")
+    response.headers.append(contentsOf: protection)
   }
+
+  private static let protection: ResponseHeaders = {
+    var headers = ResponseHeaders()
+    headers.append("X-Content-Type-Options", "nosniff")
+    headers.append("Cache-Control", "no-store")
+    headers.append("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+    headers.append("Referrer-Policy", "no-referrer")
+    headers.append("Cross-Origin-Resource-Policy", "same-origin")
+    return headers
+  }()
 
   private static func timing(_ all: Duration, _ database: Duration) -> String {
     "db;dur=\(milliseconds(database)), app;dur=\(milliseconds(all - database))"
