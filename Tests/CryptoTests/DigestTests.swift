@@ -108,16 +108,4 @@ struct RandomTests {
     #expect(seen.count == 2_000)
     #expect(try source.bytes(10_000).count == 10_000)
   }
-
-  @Test func uuids() throws {
-    let source = RandomSource()
-    for _ in 0..<100 {
-      let text = Array(try source.uuidText().utf8)
-      #expect(text.count == 36)
-      #expect([8, 13, 18, 23].allSatisfy { text[$0] == 0x2D })
-      #expect(text[14] == 0x34)
-      #expect("89ab".utf8.contains(text[19]))
-      #expect(Hex.decode(String(decoding: text.filter { $0 != 0x2D }, as: UTF8.self))?.count == 16)
-    }
-  }
 }
