@@ -65,6 +65,10 @@ test-tools:
 	@.make/packages test
 	@.make/venv
 
+.PHONY: reset
+reset: ## forget the private database of make run, its keys and uploads
+	@$(SETTINGS) .make/cluster destroy "$$cluster" "$$sockets" && rm -rf "$$KEY_FILE"
+
 .PHONY: clean
 clean: ## forget what was built; data and keys stay
 	rm -rf .build

@@ -65,13 +65,13 @@ class Actors:
         return registration | {"id": approved["employer_id"], "registration_id": registration["id"]} | self.log_in(
             registration["email"])
 
-    def worker(self, employer_token=None, employer_id=None):
+    def worker(self, employer_token=None, employer_id=None, first_born=datetime.date(1985, 3, 1)):
         """Somebody hired by this employer, or by one that all such workers share: a member without an account."""
         if employer_id is None:
             shared = self.once("employer", self.employer)
             employer_token, employer_id = shared["token"], shared["id"]
         number = next(numbers)
-        born = datetime.date(1985, 3, 1) + datetime.timedelta(days=number % 3000)
+        born = first_born + datetime.timedelta(days=number % 3000)
         person = {"nik": f"317401{born:%d%m%y}{number % 9999 + 1:04}", "full_name": "Budi Santoso",
                   "birth_date": born.isoformat(), "sex": "male"}
         hired = self.client.acting(employer_token).post(
@@ -80,9 +80,9 @@ class Actors:
         return person | {"kpj": hired["kpj"], "member_id": hired["member_id"], "employment_id": hired["id"],
                          "employer_id": employer_id}
 
-    def member(self, employer_token=None, employer_id=None):
+    def member(self, employer_token=None, employer_id=None, **about):
         """A worker with a confirmed account and a session."""
-        worker = self.worker(employer_token, employer_id)
+        worker = self.worker(employer_token, employer_id, **about)
         number = next(numbers)
         email = f"anggota{number}@smile.test"
         form = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}
@@ -90,6 +90,19 @@ class Actors:
         self.client.post("/v1/registrations", form).expect(202)
         self.confirm(email)
         return worker | {"email": email, "phone": form["phone"], "password": PASSWORD} | self.log_in(email)
+
+    def claimant(self, balance="684000"):
+        """A member over 56 whose employment has ended, with this JHT balance: who may claim it. Set up in the database,
+        since the road there is long."""
+        member = self.member(first_born=datetime.date(1960, 1, 1))
+        with self.server.cluster.connect(self.server.database) as connection:
+            connection.execute("UPDATE smile.employment SET end_date = '2026-10-31', end_reason = 'retirement' "
+                               "WHERE id = %s", [member["employment_id"]])
+            connection.execute(
+                "SELECT smile.book('test_balance', 'member', gen_random_uuid(), ARRAY["
+                "('fund.jht', %(member)s, NULL, NULL, -%(balance)s), ('bank', NULL, NULL, NULL, %(balance)s)"
+                "]::smile.posting_line[])", {"member": member["member_id"], "balance": int(balance)})
+        return member
 
     def client_of(self, employer_token, *scopes):
         """A payroll client of this employer with its token."""
