@@ -216,7 +216,8 @@ final class Connection {
     guard let registration else { return }
     var wanted: Interest = []
     if !hasInputEnded && (machine.phase == .closing || machine.phase == .lingering || !isFull) { wanted.insert(.read) }
-    if !output.isEmpty { wanted.insert(.write) }
+    // What a flush at the end of the turn will try first needs no event.
+    if !output.isEmpty && !isFlushScheduled { wanted.insert(.write) }
     guard wanted != interest else { return }
     interest = wanted
     loop.update(registration, wanted)

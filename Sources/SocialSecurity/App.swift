@@ -39,26 +39,29 @@ package final class App: RequestHandler, Sendable {
     let id = RequestID(header: request.headers.string(.requestID), random)
     let language = Language(accepting: request.headers.string(.acceptLanguage))
     let match = router.match(request.method, request.path)
+    var route: Int?
+    if case .endpoint(let index, _) = match { route = index }
+    services.metrics.began(id, request.method, route: route.map { endpoints[$0].pattern })
+    var standing: RateLimiter.Standing?
     var response: Response
     do {
-      response = try await dispatch(request, match, id, language, observation)
+      response = try await dispatch(request, match, id, language, observation, &standing)
     } catch {
       response = Problem(
         failure: error, requestID: id.description, language: language, catalogue: services.catalogue
       ).response()
     }
-    finish(&response, of: request, id)
+    finish(&response, of: request, id, standing)
     let elapsed = MonotonicInstant.read() - started
     if services.configuration.environment != .production {
       response.headers.append("Server-Timing", Self.timing(elapsed, observation.database))
     }
-    var route: Int?
-    if case .endpoint(let index, _) = match { route = index }
     services.metrics.count(route: route, status: response.status, elapsed)
     log.write(
       AccessLog.Entry(
         id: id, method: request.method, route: route.map { endpoints[$0].pattern }, status: response.status,
-        elapsed: elapsed, database: observation.database, roundTrips: observation.roundTrips))
+        elapsed: elapsed, database: observation.database, roundTrips: observation.roundTrips,
+        trace: TraceParent(request.headers["traceparent"])))
     return response
   }
 
@@ -78,7 +81,8 @@ package final class App: RequestHandler, Sendable {
 
   @LoopActor
   private func dispatch(
-    _ request: Request, _ match: Router.Match, _ id: RequestID, _ language: Language, _ observation: Observation
+    _ request: Request, _ match: Router.Match, _ id: RequestID, _ language: Language, _ observation: Observation,
+    _ standing: inout RateLimiter.Standing?
   ) async throws(Failure) -> Response {
     if let preflight = cors.preflight(request) { return preflight }
     let index: Int
@@ -93,7 +97,7 @@ package final class App: RequestHandler, Sendable {
     let endpoint = endpoints[index]
     let token = request.headers[.authorization].flatMap { TokenDigest(authorization: $0) }
     if !endpoint.grants.isEmpty, token == nil { throw .unauthenticated }
-    try services.limiter.admit(request.remoteAddress, endpoint, token)
+    try services.limiter.admit(request.remoteAddress, endpoint, token, &standing)
     let query = Query(request.query, known: parameters[index])
     let checked = Preconditions(request, endpoint, query)
     let context = CallContext(
@@ -121,8 +125,14 @@ package final class App: RequestHandler, Sendable {
   }
 
   /// What stands on every answer.
-  private func finish(_ response: inout Response, of request: Request, _ id: RequestID) {
+  private func finish(
+    _ response: inout Response, of request: Request, _ id: RequestID, _ standing: RateLimiter.Standing?
+  ) {
     response.headers.append("X-Request-Id", id.description)
+    if let standing {
+      response.headers.append("RateLimit-Policy", standing.policy)
+      response.headers.append("RateLimit", standing.limit)
+    }
     Self.protect(&response)
     cors.expose(&response, to: request)
   }

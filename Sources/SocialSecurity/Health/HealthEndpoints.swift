@@ -5,7 +5,7 @@ import PostgresClient
 let healthEndpoints: [Endpoint] = [
   Endpoint(.GET, "/health/live", "getLiveness", .open, getLiveness),
   Endpoint(.GET, "/health/ready", "getReadiness", .open, getReadiness),
-  Endpoint(.GET, "/openapi.yaml", "getContractYAML", .open, getContractYAML),
+  Endpoint(.GET, "/openapi.yaml", "getContractYAML", .open, .media, getContractYAML),
   Endpoint(.GET, "/openapi.json", "getContractJSON", .open, getContractJSON),
   Endpoint(.GET, "/problems/{code}", "getProblem", .open, getProblem),
 ]

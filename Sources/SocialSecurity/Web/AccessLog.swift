@@ -18,6 +18,7 @@ package final class AccessLog {
     let elapsed: Duration
     let database: Duration
     let roundTrips: Int
+    let trace: TraceParent?
   }
 
   private static let bufferMax = 1 << 20
@@ -51,6 +52,7 @@ package final class AccessLog {
       json.field("us", entry.elapsed.inNanoseconds / 1_000)
       json.field("db_us", entry.database.inNanoseconds / 1_000)
       json.field("round_trips", entry.roundTrips)
+      json.field("trace_id", optional: entry.trace?.traceID)
       if dropped > 0 { json.field("lines_dropped", dropped) }
     }
     dropped = 0

@@ -89,7 +89,12 @@ package struct CallContext: Sendable {
       response.headers.append("ETag", etag)
       return response
     }
-    return .json(200, result.bytes(0, 0), etag: etag)
+    let body = result.bytes(0, 0)
+    var response = Response.json(200, body, etag: etag)
+    if endpoint.parameters.contains("after"), let after = Page.nextAfter(in: body) {
+      response.headers.append("Link", Page.link(path: request.path, query: query, after: after))
+    }
+    return response
   }
 
   // MARK: changes

@@ -17,6 +17,8 @@ package struct Endpoint: Sendable {
     package static let credentials = Options(rawValue: 4)
     /// Exists in `dev` and `sandbox` only.
     package static let sandbox = Options(rawValue: 8)
+    /// Answers with something other than JSON, or chooses by `Accept` itself.
+    package static let media = Options(rawValue: 16)
   }
 
   enum Handler: Sendable {

@@ -19,6 +19,9 @@ struct Preconditions {
   private mutating func check(_ request: Request, _ endpoint: Endpoint, _ query: Query) throws(Failure) {
     if !query.errors.isEmpty { throw .invalid(query.errors) }
     if request.headers.string(.contentEncoding) != nil { throw Failure(415, "unsupported_media_type") }
+    if !endpoint.options.contains(.media), let accept = request.headers.string(.accept), !Self.acceptsJSON(accept) {
+      throw Failure(406, "not_acceptable")
+    }
     if endpoint.allowsRehearsal { isRehearsal = try query.flag("validate_only") }
     guard endpoint.method == .POST else { return }
     guard let header = request.headers.string(.idempotencyKey) else {
@@ -27,6 +30,15 @@ struct Preconditions {
     }
     guard endpoint.takesKey else { throw Failure(400, "idempotency_key_refused") }
     idempotencyKey = try Self.key(header)
+  }
+
+  /// Whether an `Accept` list (RFC 9110 section 12.5.1) has room for JSON; a weight of 0 is a refusal.
+  private static func acceptsJSON(_ header: String) -> Bool {
+    header.split(separator: ",").contains { range in
+      let parts = range.split(separator: ";").map { $0.filter { $0 != " " }.lowercased() }
+      guard let type = parts.first, ["*/*", "application/*", "application/json"].contains(type) else { return false }
+      return !parts.dropFirst().contains { ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains($0) }
+    }
   }
 
   /// 16 to 64 of `[A-Za-z0-9_-]`, with or without the double quotes of a structured field (RFC 8941 section 3.3.3).

@@ -27,6 +27,9 @@ package struct Query: Sendable {
     }
   }
 
+  /// Every parameter, in the order sent.
+  var pairs: [(name: String, value: String)] { values }
+
   package subscript(_ name: String) -> String? { values.first { $0.name == name }?.value }
 
   /// A value read by its own type.
@@ -103,6 +106,19 @@ package struct Query: Sendable {
     }
     guard pending.isEmpty, !result.contains(0) else { return nil }
     return String(validating: result, as: UTF8.self)
+  }
+
+  /// Percent-encodes all but unreserved characters (RFC 3986 section 2.3).
+  static func encoded(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var result: [UInt8] = []
+    for byte in text.utf8 {
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: result.append(byte)
+      default: result += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
   }
 
   private static func hexDigit(_ byte: UInt8) -> UInt8? {

@@ -48,26 +48,45 @@ package final class RateLimiter {
     callers[token] = caller
   }
 
+  /// Where a caller stands with the limit that is nearest to being reached, for the answer's `RateLimit` fields
+  /// (draft-ietf-httpapi-ratelimit-headers).
+  struct Standing: Sendable {
+    let policy: String
+    let limit: String
+  }
+
+  /// - Parameter standing: set whenever a limit was looked at, also when it refuses.
   /// - Throws: 429 with `Retry-After`.
-  func admit(_ address: PeerAddress, _ endpoint: Endpoint, _ token: TokenDigest?) throws(Failure) {
+  func admit(
+    _ address: PeerAddress, _ endpoint: Endpoint, _ token: TokenDigest?, _ standing: inout Standing?
+  ) throws(Failure) {
     guard isOn else { return }
     if let token, let caller = callers[token] {
       let isMachine = caller.kind == "client" || caller.kind == "bank"
-      try take(isMachine ? .client : .account, caller.principal.description)
-      if let employer = caller.employer { try take(.employer, employer.description) }
+      if let employer = caller.employer { try take(.employer, employer.description, &standing) }
+      try take(isMachine ? .client : .account, caller.principal.description, &standing)
       return
     }
     guard !address.isLocal else { return }
-    if endpoint.options.contains(.credentials) { try take(.credentials, address.bucket) }
-    try take(.open, address.bucket)
+    try take(.open, address.bucket, &standing)
+    if endpoint.options.contains(.credentials) { try take(.credentials, address.bucket, &standing) }
   }
 
-  private func take(_ bucket: Bucket, _ caller: String) throws(Failure) {
-    let key = limits.key(bucket.rawValue, caller.utf8)
+  private func take(_ bucket: Bucket, _ caller: String, _ standing: inout Standing?) throws(Failure) {
+    let limit = bucket.limit
     let now = UInt64(max(0, LoopActor.shared.loop.now.nanoseconds / 1_000))
-    guard case .refused(let micros) = limits.admit(key, bucket.limit, nowMicros: now) else { return }
-    throw Failure(429, "rate_limited", retryAfter: Int((micros + 999_999) / 1_000_000))
+    let policy = "\"\(bucket)\";q=\(limit.burst);w=60"
+    switch limits.admit(limits.key(bucket.rawValue, caller.utf8), limit, nowMicros: now) {
+    case .admitted(let remaining, let reset):
+      standing = Standing(policy: policy, limit: "\"\(bucket)\";r=\(remaining);t=\(Self.seconds(reset))")
+    case .refused(let retry):
+      standing = Standing(policy: policy, limit: "\"\(bucket)\";r=0;t=\(Self.seconds(retry))")
+      throw Failure(429, "rate_limited", retryAfter: Self.seconds(retry))
+    }
   }
+
+  /// Whole seconds, rounded up: who comes back after them is let in.
+  private static func seconds(_ micros: UInt64) -> Int { Int((micros + 999_999) / 1_000_000) }
 }
 
 extension PeerAddress {

@@ -1,4 +1,5 @@
 import EventLoop
+import HTTPServer
 import Supervisor
 
 /// Counters and latencies by operation, in the supervisor's memory: each worker adds to its own, the jobs process sums
@@ -38,15 +39,23 @@ package struct RequestMetrics: Sendable {
 
   private let layout: Layout
   private let metrics: Metrics
+  private let process: ProcessContext
 
   /// - Throws: `StartFailure` when the supervisor was started with another endpoint table.
   package init(_ layout: Layout, _ process: ProcessContext) throws(StartFailure) {
     self.layout = layout
+    self.process = process
     do {
       metrics = try Metrics(layout.registry, in: process.memory, slot: process.seat.slot)
     } catch {
       throw StartFailure("\(error)")
     }
+  }
+
+  /// Leaves word of what this process is at, for the supervisor's log line should it die of it. Never the path itself:
+  /// the route's pattern holds no one's data.
+  func began(_ id: RequestID, _ method: Method, route: String?) {
+    process.note("\(id.description) \(method.name) \(route ?? "-")".utf8)
   }
 
   /// - Parameter route: the endpoint's index; nil for a request that found none.
