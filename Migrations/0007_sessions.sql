@@ -42,7 +42,8 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION smile.tokens_body(wanted uuid, access_expiry timestamptz) RETURNS json LANGUAGE sql STABLE
-RETURN json_build_object('expires_at', access_expiry, 'session', smile.session_body(wanted, wanted));
+RETURN json_strip_nulls(json_build_object(
+  'expires_at', access_expiry, 'session', smile.session_body(wanted, wanted)));
 
 -- Counts a try before the password is hashed, so that a hundred tries at once can't pass the limit. A refused try
 -- raises 429 and, the transaction being undone, doesn't count.
@@ -202,8 +203,8 @@ ALTER FUNCTION smile.switch_grant(uuid, bytea, bytea) OWNER TO smile_auth;
 CREATE FUNCTION smile.list_sessions() RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
 RETURN (
-  SELECT json_build_object('items', coalesce(json_agg(
-    smile.session_body(s.id, smile.session_id()) ORDER BY s.refreshed_at DESC, s.id), '[]'))
+  SELECT json_strip_nulls(json_build_object('items', coalesce(json_agg(
+    smile.session_body(s.id, smile.session_id()) ORDER BY s.refreshed_at DESC, s.id), '[]')))
   FROM smile.session AS s JOIN smile.account_grant AS g ON g.id = s.grant_id
   WHERE s.account_id = smile.account_id() AND s.ended_at IS NULL AND s.expires_at > smile.security_now()
     AND s.refreshed_at + (smile.session_limits(g.kind)).idle > smile.security_now());
@@ -257,9 +258,9 @@ ALTER FUNCTION smile.own_account() OWNER TO smile_auth;
 CREATE FUNCTION smile.employer_users(employer uuid) RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
 RETURN (
-  SELECT json_build_object('items', coalesce(json_agg(json_build_object(
+  SELECT json_strip_nulls(json_build_object('items', coalesce(json_agg(json_build_object(
     'id', g.id, 'full_name', a.full_name, 'email', a.email, 'role', g.employer_role, 'active', g.active,
-    'created_at', g.created_at) ORDER BY g.id), '[]'))
+    'created_at', g.created_at) ORDER BY g.id), '[]')))
   FROM smile.account_grant AS g JOIN smile.account AS a ON a.id = g.account_id
   WHERE g.employer_id = employer
   HAVING coalesce(smile.employer_id() = employer, false) OR smile.is_officer('manage_employers'));

@@ -93,8 +93,8 @@ BEGIN
   PERFORM smile.note_security('bank_account_changed');
   PERFORM smile.audit('bank_account.changed', 'member', caller);
   RETURN smile.answer(outcome, (
-    SELECT json_build_object('bank_code', b.bank_code, 'holder_name', b.holder_name,
-      'number_last_four', b.number_last_four, 'changed_at', b.changed_at)
+    SELECT json_strip_nulls(json_build_object('bank_code', b.bank_code, 'holder_name', b.holder_name,
+      'number_last_four', b.number_last_four, 'changed_at', b.changed_at))
     FROM api.bank_account AS b WHERE b.member_id = caller), smile.etag(found_version),
     CASE WHEN outcome = 201 THEN '/v1/members/me/bank_account' END);
 END

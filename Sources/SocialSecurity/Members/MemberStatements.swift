@@ -40,8 +40,8 @@ enum MemberStatements {
   static let bankAccount = Statement(
     "members.bank_account",
     """
-    SELECT json_build_object('bank_code', b.bank_code, 'holder_name', b.holder_name,
-        'number_last_four', b.number_last_four, 'changed_at', b.changed_at) AS body,
+    SELECT json_strip_nulls(json_build_object('bank_code', b.bank_code, 'holder_name', b.holder_name,
+        'number_last_four', b.number_last_four, 'changed_at', b.changed_at)) AS body,
       smile.etag(b.version) AS etag
     FROM api.bank_account AS b
     WHERE b.member_id = (SELECT smile.member_id())
