@@ -86,8 +86,10 @@ package struct RequestCall<Caller: CallerKind>: Sendable {
   }
 
   /// The answer of a change of several statements, the last of which gives the `smile.answer_row`.
-  package func answer(writing work: Work<Caller>) async throws(Failure) -> Response {
-    try await context.answer(writing: work.segment, Caller.self)
+  ///
+  /// - Parameter limit: how long it may take when that is longer than usual.
+  package func answer(writing work: Work<Caller>, within limit: Duration? = nil) async throws(Failure) -> Response {
+    try await context.answer(writing: work.segment, Caller.self, within: limit)
   }
 
   /// Work that begins with the caller and the claim of the idempotency key.

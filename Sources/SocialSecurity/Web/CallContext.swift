@@ -57,14 +57,16 @@ package struct CallContext: Sendable {
   // MARK: the round trip
 
   /// Runs a segment that begins with the caller; the first result tells who it is.
-  func run(_ segment: Segment, _ mode: Mode) async throws(Failure) -> [QueryResult] {
+  func run(
+    _ segment: Segment, _ mode: Mode, within limit: Duration? = nil
+  ) async throws(Failure) -> [QueryResult] {
     let started = MonotonicInstant.read()
     defer { observation.databaseTook(MonotonicInstant.read() - started) }
     do {
       let results =
         switch mode {
-        case .read: try await services.database.read(segment)
-        case .write: try await services.database.write(segment)
+        case .read: try await services.database.read(segment, within: limit)
+        case .write: try await services.database.write(segment, within: limit)
         }
       await noteCaller(results.first)
       return results
@@ -118,10 +120,12 @@ package struct CallContext: Sendable {
     return SHA256.hash(message)
   }
 
-  func answer<Caller: CallerKind>(writing segment: Segment, _: Caller.Type) async throws(Failure) -> Response {
-    if isRehearsal { return try await rehearse(segment) }
+  func answer<Caller: CallerKind>(
+    writing segment: Segment, _: Caller.Type, within limit: Duration? = nil
+  ) async throws(Failure) -> Response {
+    if isRehearsal { return try await rehearse(segment, within: limit) }
     do {
-      let results = try await run(segment, .write)
+      let results = try await run(segment, .write, within: limit)
       return try answer(written: results.last)
     } catch let failure where failure.status == 208 {
       return try await replay(Caller.self)
@@ -130,9 +134,9 @@ package struct CallContext: Sendable {
     }
   }
 
-  private func rehearse(_ segment: Segment) async throws(Failure) -> Response {
+  private func rehearse(_ segment: Segment, within limit: Duration?) async throws(Failure) -> Response {
     do {
-      let results = try await services.database.rehearse(segment)
+      let results = try await services.database.rehearse(segment, within: limit)
       let response = try answer(written: results.last)
       guard case .bytes = response.body else { return response }
       return Response(status: 200, headers: .json, body: response.body)
