@@ -17,22 +17,22 @@ HERE = pathlib.Path(__file__).resolve().parent
 COLUMNS = ["line_key", "kpj", "nik", "full_name", "birth_date", "sex", "wage", "back_pay", "back_pay_period"]
 MEMBER_COLUMNS = ["kpj", "nik", "full_name", "birth_date", "sex"]
 
-MEN = """Agus Ahmad Andi Arif Asep Bagus Bambang Budi Cahyo Dadang Dedi Dimas Eko Fajar Faisal Gede Gilang Hadi Hendra
-Heru Ilham Imam Indra Iwan Joko Ketut Made Muhammad Nyoman Oki Putra Rahmat Rizki Rudi Slamet Sugeng Surya
-Taufik Teguh Tri Umar Wahyu Wayan Yanto Yohanes Yusuf Zainal Markus Petrus Stefanus""".split()
-WOMEN = """Ani Ayu Citra Desi Dewi Dian Dwi Eka Endang Fatimah Fitri Gita Hana Indah Intan Kadek Kartika Komang Lestari
-Lina Lusi Maria Mega Nadia Ni Novi Nur Nurul Putri Rahayu Ratna Rina Rini Sari Siti Sri Sulastri Tika Tuti Utami
-Vina Wati Wulan Yanti Yuli Yuni Zahra Kristina Elisabet Margaretha""".split()
-FAMILY = """Anggraini Aritonang Batubara Cahyadi Daulay Firmansyah Ginting Gunawan Hakim Halim Harahap Hartono Hasibuan
-Hidayat Hutapea Irawan Iskandar Kurniawan Kusuma Lubis Mahendra Manurung Maulana Mulyadi Nababan Nainggolan
-Nasution Nugraha Nugroho Pangaribuan Panjaitan Permana Pohan Pradana Pranata Prasetyo Pratama Purnomo Rahman
-Ramadhan Rangkuti Saputra Saragih Setiawan Siahaan Simanjuntak Simatupang Sinaga Siregar Sitompul Suharto
-Sulistyo Suryadi Susanto Sutanto Syahputra Tambunan Tampubolon Tanjung Tarigan Wibowo Wicaksono Widodo Wijaya
-Yulianto Yusuf""".split()
-PLACES = """110101 127101 137105 147106 157103 167104 187102 217101 317101 317205 317306 317401 317502 320101 320405 321501
-321607 327301 327506 327602 330101 331305 337101 337205 337401 340401 347103 350710 351401 352501 357301 357801
-360301 367101 367404 510304 517102 520105 530101 610305 637101 647201 710203 730601 737102 747101 810101 817102
-910101 917103""".split()
+MEN = """Agus Ahmad Andi Arif Asep Bagus Bambang Budi Cahyo Dadang Dedi Dimas Eko Fajar Faisal Gede Gilang Hadi
+Hendra Heru Ilham Imam Indra Iwan Joko Ketut Made Muhammad Nyoman Oki Putra Rahmat Rizki Rudi Slamet
+Sugeng Surya Taufik Teguh Tri Umar Wahyu Wayan Yanto Yohanes Yusuf Zainal Markus Petrus Stefanus""".split()
+WOMEN = """Ani Ayu Citra Desi Dewi Dian Dwi Eka Endang Fatimah Fitri Gita Hana Indah Intan Kadek Kartika Komang
+Lestari Lina Lusi Maria Mega Nadia Ni Novi Nur Nurul Putri Rahayu Ratna Rina Rini Sari Siti Sri Sulastri
+Tika Tuti Utami Vina Wati Wulan Yanti Yuli Yuni Zahra Kristina Elisabet Margaretha""".split()
+FAMILY = """Anggraini Aritonang Batubara Cahyadi Daulay Firmansyah Ginting Gunawan Hakim Halim Harahap Hartono
+Hasibuan Hidayat Hutapea Irawan Iskandar Kurniawan Kusuma Lubis Mahendra Manurung Maulana Mulyadi Nababan
+Nainggolan Nasution Nugraha Nugroho Pangaribuan Panjaitan Permana Pohan Pradana Pranata Prasetyo Pratama
+Purnomo Rahman Ramadhan Rangkuti Saputra Saragih Setiawan Siahaan Simanjuntak Simatupang Sinaga Siregar
+Sitompul Suharto Sulistyo Suryadi Susanto Sutanto Syahputra Tambunan Tampubolon Tanjung Tarigan Wibowo
+Wicaksono Widodo Wijaya Yulianto Yusuf""".split()
+PLACES = """110101 127101 137105 147106 157103 167104 187102 217101 317101 317205 317306 317401 317502 320101 320405
+321501 321607 327301 327506 327602 330101 331305 337101 337205 337401 340401 347103 350710 351401 352501
+357301 357801 360301 367101 367404 510304 517102 520105 530101 610305 637101 647201 710203 730601 737102
+747101 810101 817102 910101 917103""".split()
 
 # The worker whom the walkthrough follows: 56 on 2026-11-05, a member for years, with a wage above the JP ceiling.
 FOLLOWED = {"kpj": "14008215567", "nik": "3174015403700001", "full_name": "Sri Rahayu Wibowo",

@@ -29,6 +29,10 @@ class Cluster:
         """A fast shutdown: connections are closed, the files are clean."""
         subprocess.run([SCRIPT, "stop", self.home], check=True)
 
+    def crash(self):
+        """Ends it without a clean shutdown; start() recovers from the write-ahead log."""
+        subprocess.run([SCRIPT, "crash", self.home], check=True)
+
     def destroy(self):
         subprocess.run([SCRIPT, "destroy", self.home, self.home], check=True)
         shutil.rmtree(self.home, ignore_errors=True)

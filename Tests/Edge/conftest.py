@@ -31,10 +31,15 @@ def migrated(cluster):
     """The name of a migrated, otherwise empty database: the template of every other one."""
     cluster.create("smile_template")
     Server(cluster, "smile_template").run("smile-migrate", "up")
-    with cluster.connect("smile_template") as connection:
+    prepare(cluster, "smile_template")
+    return "smile_template"
+
+
+def prepare(cluster, database):
+    """A development installation at the business clock of the walkthrough."""
+    with cluster.connect(database) as connection:
         connection.execute("UPDATE smile.clock SET business_at = %s", [BUSINESS_NOW])
         connection.execute("UPDATE smile.deployment SET environment = 'dev'")
-    return "smile_template"
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +49,11 @@ def make_server(cluster, migrated):
 
     def make(start=True, cluster_of_its_own=False, **settings):
         if cluster_of_its_own:
-            where, database = Cluster(), "smile"
+            where, database = Cluster(durable=True), "smile"
             clusters.append(where)
             where.create(database)
             Server(where, database).run("smile-migrate", "up")
+            prepare(where, database)
         else:
             where, database = cluster, f"smile_{len(made)}"
             where.create(database, template=migrated)
