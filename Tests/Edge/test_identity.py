@@ -1,0 +1,322 @@
+"""Accounts, sessions, tokens and roles where a conversation isn't enough: clocks, races, other workers, the dump."""
+import base64
+import concurrent.futures
+import contextlib
+import subprocess
+import unicodedata
+import urllib.parse
+
+import pytest
+
+from actors import PASSWORD
+from client import Client
+from server import PROGRAMS
+
+
+@pytest.fixture(scope="module")
+def own(make_server):
+    """A server whose clock these tests may move and whose peers they may invent."""
+    return make_server(PROXIES="127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def own_actors(own, actors_on):
+    return actors_on(own)
+
+
+@pytest.fixture
+def own_api(own):
+    with Client(own) as client:
+        yield client
+
+
+@pytest.fixture
+def later(own):
+    """later(seconds) moves the security clock to so long after the test's start."""
+    with own.cluster.connect(own.database) as connection:
+        start = connection.execute("SELECT security_offset FROM smile.clock").fetchone()[0]
+        yield lambda seconds: connection.execute(
+            "UPDATE smile.clock SET security_offset = %s + make_interval(secs => %s)", [start, seconds])
+        connection.execute("UPDATE smile.clock SET security_offset = %s", [start])
+
+
+def log_in(client, actor, **options):
+    return client.post("/v1/sessions", {"identifier": actor["email"], "password": actor["password"]}, **options)
+
+
+def refresh(client, token):
+    return client.post("/v1/sessions/refresh", {"refresh_token": token})
+
+
+def at_once(server, count, work):
+    """The answers of `count` calls of work(client), started together on connections of their own."""
+    def one(_):
+        with Client(server) as client:
+            return work(client)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+# MARK: tokens and clocks
+
+def test_an_access_token_lives_15_minutes_to_the_second(own_api, own_actors, later):
+    session = log_in(own_api, own_actors.member()).expect(201).json
+    later(15 * 60 - 2)
+    own_api.get("/v1/members/me", token=session["access_token"]).expect(200)
+    later(15 * 60 + 1)
+    own_api.get("/v1/members/me", token=session["access_token"]).expect(401, "invalid_token")
+
+
+@pytest.mark.parametrize("kind,idle", [("member", 30 * 60), ("officer", 15 * 60)])
+def test_a_session_ends_when_it_is_idle(kind, idle, own_api, own_actors, later):
+    actor = getattr(own_actors, kind)()
+    first = log_in(own_api, actor).expect(201).json
+    later(idle - 2)
+    second = refresh(own_api, first["refresh_token"]).expect(200).json
+    later(idle - 2 + idle + 2)
+    refresh(own_api, second["refresh_token"]).expect(401, "invalid_refresh_token")
+
+
+@pytest.mark.parametrize("kind,absolute", [("member", 12 * 3600), ("officer", 8 * 3600)])
+def test_a_session_ends_for_good_however_often_it_is_refreshed(kind, absolute, own_api, own_actors, later):
+    actor = getattr(own_actors, kind)()
+    token = log_in(own_api, actor).expect(201).json["refresh_token"]
+    for moment in range(600, absolute, 600):
+        later(moment)
+        token = refresh(own_api, token).expect(200).json["refresh_token"]
+    later(absolute + 1)
+    refresh(own_api, token).expect(401, "invalid_refresh_token")
+
+
+def test_two_refreshes_at_once_give_the_same_successor(own, own_api, own_actors):
+    session = log_in(own_api, own_actors.member()).expect(201).json
+    answers = at_once(own, 8, lambda client: refresh(client, session["refresh_token"]).expect(200).json)
+    assert len({answer["refresh_token"] for answer in answers}) == 1
+    assert len({answer["access_token"] for answer in answers}) == 8
+    for answer in answers:
+        own_api.get("/v1/members/me", token=answer["access_token"]).expect(200)
+
+
+def test_a_refresh_token_that_comes_back_later_ends_the_session(own_api, own_actors, later):
+    session = log_in(own_api, own_actors.member()).expect(201).json
+    successor = refresh(own_api, session["refresh_token"]).expect(200).json
+    later(9)
+    refresh(own_api, session["refresh_token"]).expect(200)
+    later(11)
+    refresh(own_api, session["refresh_token"]).expect(401, "invalid_refresh_token")
+    own_api.get("/v1/members/me", token=successor["access_token"]).expect(401)
+    refresh(own_api, successor["refresh_token"]).expect(401)
+
+
+def test_a_session_that_has_ended_is_dead_on_every_worker(own, own_api, own_actors):
+    member = own_actors.member()
+    own_api.delete("/v1/sessions/current", token=member["token"]).expect(204)
+    answers = at_once(own, 16, lambda client: client.get("/v1/members/me", token=member["token"]).status)
+    assert answers == [401] * 16
+
+
+def test_the_oldest_session_gives_way_to_the_eleventh(own_api, own_actors):
+    member = own_actors.member()
+    for _ in range(10):
+        log_in(own_api, member).expect(201)
+    own_api.get("/v1/members/me", token=member["token"]).expect(401)
+    newest = log_in(own_api, member).expect(201).json["access_token"]
+    assert len(own_api.get("/v1/sessions", token=newest).expect(200).json["items"]) == 10
+
+
+def test_reading_with_a_token_writes_nothing(own, own_api, own_actors):
+    """No transaction number is used up; the jobs process may have used one meanwhile, so three tries."""
+    token = own_actors.member()["token"]
+    with own.cluster.connect(own.database) as connection:
+        for _ in range(3):
+            before = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())").fetchone()
+            for _ in range(20):
+                own_api.get("/v1/members/me", token=token).expect(200)
+            after = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())").fetchone()
+            if before == after:
+                return
+    pytest.fail("reads used transaction numbers")
+
+
+# MARK: what a token is derived from
+
+@pytest.mark.parametrize("change", [
+    "UPDATE smile.account SET status = 'disabled' WHERE email = %(email)s",
+    "UPDATE smile.account SET password_hash = password_hash || 'x' WHERE email = %(email)s",
+    "UPDATE smile.account_grant SET permissions = '{read_audit}' "
+    "WHERE account_id = (SELECT id FROM smile.account WHERE email = %(email)s)",
+    "UPDATE smile.account_grant SET active = false "
+    "WHERE account_id = (SELECT id FROM smile.account WHERE email = %(email)s)",
+], ids=["disabled", "password", "permissions", "grant"])
+def test_a_token_dies_with_what_it_was_derived_from(change, own, own_api, own_actors):
+    officer = own_actors.officer("read_members")
+    search = {"kpj": "99999999999"}
+    own_api.post("/v1/members/search", search, token=officer["token"]).expect(200)
+    with own.cluster.connect(own.database) as connection:
+        connection.execute(change, officer)
+    own_api.post("/v1/members/search", search, token=officer["token"]).expect(401, "invalid_token")
+
+
+def test_one_person_acts_in_several_roles_one_at_a_time(own_api, own_actors):
+    """A member registers a firm with the address of the own account: one account, two grants."""
+    member = own_actors.member()
+    form = {"name": "PT Milik Sendiri", "npwp": "099999999999999", "industry": "Jasa", "size": "small",
+            "risk_class": 1, "address": "Jl. Sendiri 1", "email": "kantor.sendiri@smile.test", "phone": "+62215559999",
+            "contact": {"full_name": member["full_name"], "email": member["email"]}, "password": "tidak dipakai lagi"}
+    made = own_api.post("/v1/employer_registrations", form).expect(201).json
+    officer = own_actors.officer("manage_employers")
+    own_api.post(f"/v1/employer_registrations/{made['id']}/approval", {}, token=officer["token"], key=True).expect(200)
+    own_actors.confirm(member["email"])
+    session = log_in(own_api, member).expect(201).json
+    grants = own_api.get("/v1/account", token=session["access_token"]).expect(200).json["grants"]
+    assert [grant["kind"] for grant in grants] == ["member", "employer"]
+    own_api.get("/v1/clients", token=session["access_token"]).expect(403, "wrong_role")
+    switched = own_api.put("/v1/sessions/current/role", {"grant_id": grants[1]["id"]},
+                           token=session["access_token"]).expect(200).json
+    own_api.get("/v1/clients", token=switched["access_token"]).expect(200)
+    own_api.get("/v1/members/me", token=switched["access_token"]).expect(403, "wrong_role")
+    own_api.get("/v1/clients", token=session["access_token"]).expect(401)
+    assert switched["session"]["id"] == session["session"]["id"]
+
+
+# MARK: log-in
+
+def wrong(client, actor, source):
+    body = {"identifier": actor["email"], "password": "salah sama sekali"}
+    return client.post("/v1/sessions", body, headers={"X-Forwarded-For": source})
+
+
+def test_a_hundred_tries_at_once_cannot_pass_the_limit_and_lock_nobody_else_out(make_server, actors_on):
+    server = make_server(PROXIES="127.0.0.1", RATE_LIMITS="off")
+    member = actors_on(server).member()
+    answers = at_once(server, 100, lambda client: wrong(client, member, "203.0.113.9"))
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(401) <= 10
+    assert set(statuses) <= {401, 429, 503}, statuses   # 503: the queue of hashes is full
+    refused = next(answer for answer in answers if answer.status == 429)
+    assert refused.code == "too_many_attempts" and 0 < int(refused.headers["Retry-After"]) <= 900
+    with Client(server) as client:
+        right = {"identifier": member["email"], "password": member["password"]}
+        client.post("/v1/sessions", right, headers={"X-Forwarded-For": "203.0.113.9"}).expect(429)
+        client.post("/v1/sessions", right, headers={"X-Forwarded-For": "203.0.113.10"}).expect(201)
+
+
+def test_a_wrong_password_and_an_unknown_account_look_alike(own_api, own_actors):
+    known = wrong(own_api, own_actors.member(), "203.0.113.20")
+    unknown = wrong(own_api, {"email": "siapa@smile.test"}, "203.0.113.20")
+    assert known.status == unknown.status == 401
+    differing = {"request_id"}
+    assert {k: v for k, v in known.json.items() if k not in differing} == {
+        k: v for k, v in unknown.json.items() if k not in differing}
+    varying = {"X-Request-Id", "Server-Timing", "Date"}
+    assert {k: v for k, v in known.headers.items() if k not in varying} == {
+        k: v for k, v in unknown.headers.items() if k not in varying}
+
+
+def register(client, worker, email, password):
+    form = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}
+    client.post("/v1/registrations", form | {"email": email, "phone": "+628120000000", "password": password}).expect(202)
+
+
+def test_a_password_counts_whole_and_in_every_spelling(own_api, own_actors):
+    worker, email = own_actors.worker(), "panjang@smile.test"
+    password = "café " + "x" * 250 + "é"
+    register(own_api, worker, email, password)
+    own_actors.confirm(email)
+
+    def status(text):
+        return own_api.post("/v1/sessions", {"identifier": email, "password": text}).status
+    assert status(unicodedata.normalize("NFD", password)) == 201
+    assert status(password[:-1] + "e") == 401
+    assert status(password[:-1]) == 401
+    assert status("café") == 401
+    answer = own_api.post("/v1/sessions", {"identifier": email, "password": "abc\0def"})
+    answer.expect(400)
+    assert answer.json["errors"][0]["pointer"] == "/password"
+
+
+def test_a_token_elsewhere_than_in_its_header_is_refused_and_not_logged(own, own_api, own_actors):
+    token = own_actors.member()["token"]
+    query = urllib.parse.urlencode({"access_token": token})
+    own_api.get(f"/v1/members/me?{query}").expect(401)
+    own_api.request("GET", "/v1/members/me", headers={"Cookie": f"access_token={token}"}).expect(401)
+    assert token not in own.log()
+
+
+def test_basic_credentials_of_a_client_are_form_encoded(own, own_api, own_actors):
+    """RFC 6749, section 2.3.1; and not both ways at once."""
+    bank = own_actors.bank()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    pair = f"{urllib.parse.quote(bank['id'])}:{urllib.parse.quote(bank['secret'])}"
+    basic = form | {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    granted = own_api.post("/v1/oauth/token", body=b"grant_type=client_credentials", headers=basic).expect(200).json
+    assert granted["scope"] == "payments:notify"
+    both = f"grant_type=client_credentials&client_secret={bank['secret']}".encode()
+    assert own_api.post("/v1/oauth/token", body=both, headers=basic).expect(401).json == {"error": "invalid_client"}
+    broken = form | {"Authorization": "Basic ####"}
+    own_api.post("/v1/oauth/token", body=b"grant_type=client_credentials", headers=broken).expect(401)
+
+
+# MARK: traces
+
+def test_an_officer_leaves_a_trace_of_whose_record_was_opened_and_why(own, own_api, own_actors):
+    officer, member = own_actors.officer("read_members"), own_actors.member()
+    own_api.post("/v1/members/search", {"kpj": member["kpj"]}, token=officer["token"]).expect(200)
+    own_api.get(f"/v1/members/{member['member_id']}", token=officer["token"],
+                headers={"Access-Purpose": "claim:42"}).expect(200)
+    with own.cluster.connect(own.database) as connection:
+        rows = connection.execute(
+            "SELECT action, purpose, subject_id::text FROM smile.audit_log "
+            "WHERE account_id = %s AND role = 'officer' ORDER BY at", [officer["id"]]).fetchall()
+    assert rows == [("member.searched", None, None), ("member.read", "claim:42", member["member_id"])]
+
+
+def test_a_dump_holds_nothing_that_opens_anything(own, own_api, own_actors):
+    member, bank = own_actors.member(), own_actors.bank()
+    own_api.put("/v1/members/me/bank_account", {
+        "bank_code": "014", "number": "7418529630741", "holder_name": "Budi Santoso"}, token=member["token"]).expect(201)
+    waiting = own_actors.worker()
+    register(own_api, waiting, "menunggu@smile.test", PASSWORD)
+    mailed = own_actors.mailed_token("menunggu@smile.test")
+    done = subprocess.run([own.cluster.programs / "pg_dump", own.cluster.url(own.database)], check=True,
+                          capture_output=True, text=True)
+    secrets = {"password": PASSWORD, "access token": member["token"], "refresh token": member["refresh_token"],
+               "client secret": bank["secret"], "client token": bank["token"], "mailed token": mailed,
+               "NIK": member["nik"], "account number": "7418529630741"}
+    assert member["email"] in done.stdout
+    for what, secret in secrets.items():
+        bare = secret.split("_", 1)[-1]
+        for form in (secret, bare, bare.encode().hex()):
+            assert form not in done.stdout, f"the dump holds the {what}"
+
+
+# MARK: smile-admin
+
+@pytest.mark.parametrize("arguments,code", [
+    ([], 2), (["fly"], 2), (["create-officer"], 2), (["create-officer", "--email", "x", "--name", "Y"], 2),
+    (["create-bank-client", "--name", "A", "--name", "B"], 2), (["demo-data", "--name", "A"], 2),
+    (["create-officer", "--email", "a@smile.test", "--name", "Y", "--permissions", "rule_the_world"], 1),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
+def test_smile_admin_refuses_what_it_does_not_understand(arguments, code, own):
+    environment = own.environment | {"DATABASE_URL": own.cluster.url(own.database)}
+    done = subprocess.run([PROGRAMS / "smile-admin", *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == code, done
+    assert done.stderr.startswith("smile-admin: ") and done.stdout == ""
+
+
+def test_demo_data_come_once_and_not_in_production(own, own_api):
+    first = own.run("smile-admin", "demo-data")
+    assert own.run("smile-admin", "demo-data") == first
+    own_api.post("/v1/sessions", {"identifier": "siti@contoh.id", "password": "perahu-kertas-di-laut"}).expect(201)
+    with pytest.raises(AssertionError, match="production"), changed(own, ENVIRONMENT="production", PASSWORD_COST="5"):
+        own.run("smile-admin", "demo-data")
+
+
+@contextlib.contextmanager
+def changed(server, **settings):
+    before = server.settings
+    server.settings = before | settings
+    try:
+        yield
+    finally:
+        server.settings = before
