@@ -151,8 +151,10 @@ BEGIN
 END
 $$;
 
+-- The cast matters: text || bigint is only STABLE, and PostgreSQL inlines no function that claims more than its body
+-- (60 µs a call were seen for it, against nothing when inlined).
 CREATE FUNCTION smile.etag(version bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '"v' || version || '"';
+RETURN '"v' || version::text || '"';
 
 -- RFC 9110 section 13.1.1 with strong comparison; RFC 6585 section 3 when the header is missing.
 CREATE FUNCTION smile.check_match(if_match text, version bigint) RETURNS void LANGUAGE plpgsql STABLE AS $$
@@ -166,7 +168,7 @@ END
 $$;
 
 CREATE DOMAIN smile.wage_month AS date CHECK (extract(day FROM VALUE) = 1);
-CREATE FUNCTION smile.month_text(period date) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION smile.month_text(period date) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN to_char(period, 'YYYY-MM');
 
 RESET ROLE;

@@ -31,7 +31,7 @@ GRANT SELECT ON smile.contribution TO smile_api;
 CREATE FUNCTION smile.amounts_body(
   jht_employer bigint, jht_worker bigint, jkk bigint, jkm bigint, jp_employer bigint, jp_worker bigint,
   jkp_from_jkk bigint, jkp_from_jkm bigint, jkp_state bigint)
-RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN json_build_object(
   'jht', json_build_object('employer', jht_employer, 'worker', jht_worker),
   'jkk', json_build_object('employer', jkk, 'to_jkp', jkp_from_jkk),
