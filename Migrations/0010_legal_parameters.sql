@@ -275,3 +275,26 @@ VALUES
   ('PDP', 'breach_notice_hours', '72', '2022-10-17', NULL, 'UU 27/2022 Art 46(1)', 'found:S49a', 'found'),
   ('ALL', 'pu.contribution_rounding', 'half_up', '2015-07-01', NULL, 'practice', 'memory-unconfirmed (rule of rounding not found)', 'memory'),
   ('JP', 'pu.mandatory_sizes', 'medium large', '2015-07-01', NULL, 'Perpres 109/2013; PP 6/2025 Art 4(3)', 'found-law:S1 (start and list of Perpres 109/2013 memory)', 'law');
+
+-- What was in force on a day. A programme's own rows, those it shares with others, and those of all programmes.
+CREATE FUNCTION smile.list_parameters(as_of date, programme text, after uuid, page integer) RETURNS json
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  WITH found AS (
+    SELECT p.*, row_number() OVER (ORDER BY p.id) AS place
+    FROM api.legal_parameter AS p
+    WHERE p.valid_from <= coalesce(as_of, smile.today())
+      AND (p.valid_to IS NULL OR p.valid_to >= coalesce(as_of, smile.today()))
+      AND (list_parameters.programme IS NULL OR p.programme = 'ALL'
+        OR list_parameters.programme = ANY (string_to_array(p.programme, '+')))
+      AND (after IS NULL OR p.id > after)
+    ORDER BY p.id LIMIT page + 1)
+  SELECT json_strip_nulls(json_build_object(
+    'as_of', coalesce(as_of, smile.today()),
+    'items', coalesce(json_agg(json_build_object(
+        'id', f.id, 'programme', f.programme, 'parameter', f.parameter, 'value', f.value, 'valid_from', f.valid_from,
+        'valid_to', f.valid_to, 'instrument', f.instrument, 'certainty', f.certainty, 'grade', f.grade,
+        'verified', f.verified) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
+    'next_after', CASE WHEN count(*) > page THEN (SELECT g.id FROM found AS g WHERE g.place = page) END))
+  FROM found AS f;
+END;

@@ -35,6 +35,11 @@ CREATE POLICY officers_read ON smile.employer_registration FOR SELECT TO smile_a
 GRANT SELECT (id, name, npwp, industry, size, risk_class, address, email, phone, contact_name, contact_email, status,
   employer_id, registered_at, decided_at, decided_by, version) ON smile.employer_registration TO smile_api;
 
+CREATE POLICY billing_officers_read ON smile.employer FOR SELECT TO smile_api
+  USING ((SELECT smile.is_officer('manage_billing')));
+CREATE POLICY billing_officers_read ON smile.employer_risk_class FOR SELECT TO smile_api
+  USING ((SELECT smile.is_officer('manage_billing')));
+
 CREATE INDEX employment_member ON smile.employment (member_id, employer_id);
 CREATE UNIQUE INDEX employer_npwp_active ON smile.employer (npwp) WHERE status = 'active';
 
@@ -72,6 +77,33 @@ RETURN (
     'risk_class', e.risk_class, 'address', e.address, 'email', e.email, 'phone', e.phone, 'status', e.status,
     'approved_at', e.approved_at))
   FROM api.employer AS e WHERE e.id = wanted);
+
+CREATE FUNCTION smile.list_registrations(wanted_status text, after uuid, page integer) RETURNS json
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  WITH found AS (
+    SELECT r.id, row_number() OVER (ORDER BY r.id) AS place
+    FROM api.employer_registration AS r
+    WHERE (wanted_status IS NULL OR r.status = wanted_status) AND (after IS NULL OR r.id > after)
+    ORDER BY r.id LIMIT page + 1)
+  SELECT json_strip_nulls(json_build_object(
+    'items', coalesce(json_agg(smile.registration_body(f.id) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
+    'next_after', CASE WHEN count(*) > page THEN (SELECT g.id FROM found AS g WHERE g.place = page) END))
+  FROM found AS f;
+END;
+
+-- The employers that the caller may see: an employer's user and client their own, officers all.
+CREATE FUNCTION smile.list_employers(after uuid, page integer) RETURNS json LANGUAGE sql STABLE
+BEGIN ATOMIC
+  WITH found AS (
+    SELECT e.id, row_number() OVER (ORDER BY e.id) AS place
+    FROM smile.employer AS e WHERE after IS NULL OR e.id > after
+    ORDER BY e.id LIMIT page + 1)
+  SELECT json_strip_nulls(json_build_object(
+    'items', coalesce(json_agg(smile.employer_body(f.id) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
+    'next_after', CASE WHEN count(*) > page THEN (SELECT g.id FROM found AS g WHERE g.place = page) END))
+  FROM found AS f;
+END;
 
 -- Anyone may register. The answer tells nothing about who is registered already: that is the officer's to see.
 CREATE FUNCTION smile.register_employer(

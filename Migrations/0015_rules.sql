@@ -137,3 +137,16 @@ RETURN (
     'fix', CASE language WHEN 'en' THEN r.fix_en ELSE r.fix_id END,
     'citation', r.citation, 'since', r.since))
   FROM api.rule AS r WHERE r.code = wanted);
+
+CREATE FUNCTION smile.list_rules(after text, page integer, language text) RETURNS json LANGUAGE sql STABLE
+BEGIN ATOMIC
+  WITH found AS (
+    SELECT r.code, row_number() OVER (ORDER BY r.code) AS place
+    FROM api.rule AS r WHERE after IS NULL OR r.code > after
+    ORDER BY r.code LIMIT page + 1)
+  SELECT json_strip_nulls(json_build_object(
+    'items', coalesce(json_agg(smile.rule_body(f.code, language) ORDER BY f.place) FILTER (WHERE f.place <= page),
+      '[]'),
+    'next_after', CASE WHEN count(*) > page THEN (SELECT g.code FROM found AS g WHERE g.place = page) END))
+  FROM found AS f;
+END;

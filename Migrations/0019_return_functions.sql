@@ -136,14 +136,12 @@ BEGIN ATOMIC
   HAVING EXISTS (SELECT FROM smile.contribution_return AS r WHERE r.id = wanted);
 END;
 
--- The first step of an upload: the caller's own open return, held until the end of the transaction. Returns the id
--- that the staged rows carry.
-CREATE FUNCTION smile.begin_upload(wanted uuid) RETURNS uuid LANGUAGE plpgsql AS $$
+-- Whether lines may be sent at all: asked before a byte of them is read.
+CREATE FUNCTION smile.admit_upload(wanted uuid) RETURNS void LANGUAGE plpgsql STABLE AS $$
 DECLARE
   r smile.contribution_return;
 BEGIN
-  SELECT * INTO r FROM smile.contribution_return AS x
-  WHERE x.id = wanted AND x.employer_id = smile.employer_id() FOR UPDATE;
+  SELECT * INTO r FROM smile.contribution_return AS x WHERE x.id = wanted AND x.employer_id = smile.employer_id();
   IF NOT FOUND THEN
     PERFORM smile.fail(404, 'not_found');
   ELSIF r.status <> 'open' THEN
@@ -151,6 +149,16 @@ BEGIN
   ELSIF r.kind = 'no_activity' THEN
     PERFORM smile.fail(409, 'return_takes_no_lines');
   END IF;
+END
+$$;
+
+-- The first step of an upload: the caller's own open return, held until the end of the transaction. Returns the id
+-- that the staged rows carry.
+CREATE FUNCTION smile.begin_upload(wanted uuid) RETURNS uuid LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM smile.contribution_return AS x
+  WHERE x.id = wanted AND x.employer_id = smile.employer_id() FOR UPDATE;
+  PERFORM smile.admit_upload(wanted);
   RETURN gen_random_uuid();
 END
 $$;

@@ -7,6 +7,7 @@ package enum Endpoints {
     let all: [[Endpoint]] = [
       healthEndpoints,
       accountEndpoints, sessionEndpoints, clientEndpoints, memberEndpoints,
+      employerEndpoints, returnEndpoints, billingEndpoints, contributionEndpoints, parameterEndpoints,
       documentEndpoints, claimEndpoints, jobEndpoints, sandboxEndpoints,
     ]
     return all.flatMap { $0 }.filter { environment != .production || !$0.options.contains(.sandbox) }
@@ -16,6 +17,8 @@ package enum Endpoints {
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    EmployerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
+    ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
   ].flatMap { $0 }
 
@@ -23,9 +26,12 @@ package enum Endpoints {
   package static let problems = ProblemCatalogue([
     WebProblems.all,
     AccountProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
+    EmployerProblems.all, ReturnProblems.all, BillingProblems.all, ParameterProblems.all,
     DocumentProblems.all, ClaimProblems.all,
   ])
 
   /// What a violated constraint means to the client.
-  package static let constraints: [[String: Failure]] = []
+  package static let constraints: [[String: Failure]] = [
+    EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
+  ]
 }

@@ -1,0 +1,85 @@
+import JSON
+
+/// What a line of a return tells, by the names that CSV headers and JSON members have.
+package enum PayrollColumn: String, CaseIterable, Sendable {
+  case lineKey = "line_key"
+  case kpj, nik
+  case fullName = "full_name"
+  case birthDate = "birth_date"
+  case sex, wage
+  case backPay = "back_pay"
+  case backPayPeriod = "back_pay_period"
+
+  /// Its place in `PayrollFields`.
+  var place: Int {
+    switch self {
+    case .lineKey: 0
+    case .kpj: 1
+    case .nik: 2
+    case .fullName: 3
+    case .birthDate: 4
+    case .sex: 5
+    case .wage: 6
+    case .backPay: 7
+    case .backPayPeriod: 8
+    }
+  }
+
+  init?(_ bytes: some Sequence<UInt8>) {
+    guard let column = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(bytes) }) else { return nil }
+    self = column
+  }
+}
+
+/// The header of a CSV file: which column stands where. Columns may come in any order; those that a payroll has no use
+/// for may be left out.
+package struct PayrollHeader: Sendable, Equatable {
+  package let columns: [PayrollColumn]
+
+  /// - Throws: every unknown, repeated and missing column, as errors of the parameter `header`.
+  package init(_ record: borrowing CSVRecord) throws(Failure) {
+    var columns: [PayrollColumn] = []
+    var errors: [FieldError] = []
+    for index in 0..<record.fieldCount {
+      let name = trimmed(record.field(index))
+      guard let column = PayrollColumn(name) else {
+        errors.append(Self.error("unknown_column", String(decoding: name.prefix(40), as: UTF8.self)))
+        continue
+      }
+      if columns.contains(column) { errors.append(Self.error("repeated_column", column.rawValue)) }
+      columns.append(column)
+    }
+    for column in [PayrollColumn.fullName, .birthDate, .wage] where !columns.contains(column) {
+      errors.append(Self.error("missing_column", column.rawValue))
+    }
+    if !columns.contains(.kpj), !columns.contains(.nik) { errors.append(Self.error("missing_column", "nik")) }
+    if record.fault != nil || !errors.isEmpty {
+      throw .invalid(errors.isEmpty ? [FieldError(parameter: "header", FieldProblem("malformed_header"))] : errors)
+    }
+    self.columns = columns
+  }
+
+  private static func error(_ code: String, _ column: String) -> FieldError {
+    FieldError(parameter: "header", FieldProblem(code, [FieldProblem.Parameter("column", column)]))
+  }
+}
+
+/// The raw values of a line; an empty one wasn't given.
+package struct PayrollFields: Sendable {
+  private var values: [ArraySlice<UInt8>] = Array(repeating: [], count: PayrollColumn.allCases.count)
+
+  package init() {}
+
+  package subscript(_ column: PayrollColumn) -> ArraySlice<UInt8> {
+    get { values[column.place] }
+    set { values[column.place] = newValue }
+  }
+}
+
+/// Without the spaces and tabs at both ends.
+func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+  var bytes = bytes
+  while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
+  while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+  return bytes
+}

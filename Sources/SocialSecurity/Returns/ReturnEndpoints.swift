@@ -1,0 +1,131 @@
+import Crypto
+import HTTPServer
+import JSON
+import PostgresClient
+
+let returnEndpoints: [Endpoint] = [
+  Endpoint(.POST, "/v1/employers/{employer_id}/returns", "openReturn", returnWriters, .idempotent, openReturn),
+  Endpoint(
+    .GET, "/v1/employers/{employer_id}/returns", "listReturns", returnReaders,
+    parameters: ["period", "client_reference", "content_sha256", "limit", "after"], listReturns),
+  Endpoint(.GET, "/v1/returns/{return_id}", "getReturn", returnReaders, getReturn),
+  Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
+  Endpoint(.PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, putReturnLines),
+  Endpoint(
+    .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders,
+    parameters: ["status", "limit", "after"], listReturnLines),
+  Endpoint(
+    .GET, "/v1/returns/{return_id}/findings", "listFindings", returnReaders, parameters: ["limit", "after"],
+    listFindings),
+  Endpoint(
+    .POST, "/v1/returns/{return_id}/finalisation", "finaliseReturn", returnWriters, .idempotent, finaliseReturn),
+  Endpoint(.GET, "/v1/returns/{return_id}/receipt", "getReceipt", returnReaders, getReceipt),
+  Endpoint(.GET, "/v1/rules", "listRules", .open, parameters: ["limit", "after"], listRules),
+  Endpoint(.GET, "/v1/rules/{code}", "getRule", .open, getRule),
+]
+
+private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
+private let returnReaders: [Grant] = [
+  .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
+]
+
+func openReturn(_ call: Call) async throws(Failure) -> Response {
+  let employer = try call.id("employer_id")
+  let wanted = try await call.input(NewReturn.self)
+  return try await call.answer(
+    writing: ReturnStatements.open, employer, wanted.period.sql, wanted.kind.rawValue, wanted.reference,
+    wanted.declaredLines, wanted.declaredWages)
+}
+
+/// Newest first; also the look-up by the sender's own reference and by what was sent.
+func listReturns(_ call: Call) async throws(Failure) -> Response {
+  let employer = try call.id("employer_id")
+  let page = try await call.page()
+  let period: WageMonth?
+  let reference: ClientReference?
+  let content: ContentHash?
+  do {
+    period = try call.query.value("period")
+    reference = try call.query.value("client_reference")
+    content = try call.query.value("content_sha256")
+  } catch {
+    throw await call.refuse(error)
+  }
+  return try await call.answer(
+    reading: ReturnStatements.list, employer, period?.sql, reference?.text, content?.bytes, page.after, page.limit)
+}
+
+func getReturn(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(reading: ReturnStatements.get, call.id("return_id"))
+}
+
+func discardReturn(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(writing: ReturnStatements.discard, call.id("return_id"), call.ifMatch)
+}
+
+func listReturnLines(_ call: Call) async throws(Failure) -> Response {
+  let id = try call.id("return_id")
+  let limit: Int32
+  let status: LineStatus?
+  let after: LineNumber?
+  do {
+    limit = Int32(try call.query.limit())
+    status = try call.query.choice("status")
+    after = try call.query.value("after")
+  } catch {
+    throw await call.refuse(error)
+  }
+  return try await call.inLanguage(
+    call.answer(
+      reading: ReturnStatements.lines, id, status?.rawValue, after?.number, limit, call.language.rawValue))
+}
+
+func listFindings(_ call: Call) async throws(Failure) -> Response {
+  let id = try call.id("return_id")
+  let limit: Int32
+  let after: FindingCursor?
+  do {
+    limit = Int32(try call.query.limit())
+    after = try call.query.value("after")
+  } catch {
+    throw await call.refuse(error)
+  }
+  return try await call.inLanguage(
+    call.answer(reading: ReturnStatements.findings, id, after?.text, limit, call.language.rawValue))
+}
+
+/// Makes members of new people, bills what stands, and closes the return. No input: the body is absent or `{}`.
+func finaliseReturn(_ call: Call) async throws(Failure) -> Response {
+  let id = try call.id("return_id")
+  if call.request.body.declaredLength != 0 { _ = try await call.input(NoInput.self) }
+  var work = try call.change()
+  try work.add(ReturnStatements.patience)
+  try work.add(ReturnStatements.finalise, id)
+  return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
+}
+
+/// As it was given at finalisation, for ever.
+func getReceipt(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(reading: ReturnStatements.receipt, call.id("return_id"))
+}
+
+func listRules(_ call: OpenCall) async throws(Failure) -> Response {
+  let limit = Int32(try call.query.limit())
+  let after = try call.query.after()
+  return try await call.inLanguage(
+    call.answer(reading: ReturnStatements.rules, after, limit, call.language.rawValue))
+}
+
+func getRule(_ call: OpenCall) async throws(Failure) -> Response {
+  try await call.inLanguage(
+    call.answer(reading: ReturnStatements.rule, call.parameter("code"), call.language.rawValue))
+}
+
+extension RequestCall {
+  /// Says in which language the texts of an answer are.
+  fileprivate func inLanguage(_ answer: Response) -> Response {
+    var answer = answer
+    answer.headers.append("Content-Language", language.rawValue)
+    return answer
+  }
+}

@@ -1,0 +1,45 @@
+import JSON
+
+enum ReturnProblems {
+  static let all: [ProblemText] = [
+    ProblemText(
+      "period_in_future", 422, id: "Bulan upah ini belum dimulai.", en: "The wage month hasn't begun."),
+    ProblemText(
+      "period_too_early", 422, id: "Untuk bulan upah ini belum ada tarif iuran.",
+      en: "There are no contribution rates for that wage month."),
+    ProblemText(
+      "return_exists", 409, id: "Laporan bulan ini sudah ada; lihat return_id.",
+      en: "There is a return of that month already; see return_id."),
+    ProblemText(
+      "client_reference_used", 409, id: "Nomor rujukan ini sudah dipakai; lihat return_id.",
+      en: "The client reference is used already; see return_id."),
+    ProblemText(
+      "return_not_open", 409, id: "Laporan ini sudah difinalisasi atau dibatalkan.",
+      en: "The return was finalised or discarded already."),
+    ProblemText(
+      "return_takes_no_lines", 409, id: "Laporan tanpa kegiatan tidak memuat baris.",
+      en: "A return of no activity takes no lines."),
+    ProblemText(
+      "return_without_lines", 422, id: "Tidak ada baris yang diterima untuk difinalisasi.",
+      en: "There is no line that stands."),
+    ProblemText(
+      "return_outdated", 409, id: "Data peserta berubah sejak baris diperiksa; kirim barisnya sekali lagi.",
+      en: "Members have changed since the lines were checked; send the lines again."),
+    ProblemText(
+      "digest_mismatch", 400, id: "Isi tidak sesuai dengan Content-Digest.",
+      en: "The body isn't what Content-Digest says."),
+    ProblemText(
+      "malformed_header", 400, id: "Baris judul CSV tidak dapat dibaca.", en: "The CSV header can't be read."),
+    ProblemText(
+      "unknown_column", 400, id: "Kolom {column} tidak dikenal.", en: "The column {column} is unknown."),
+    ProblemText(
+      "repeated_column", 400, id: "Kolom {column} berulang.", en: "The column {column} stands more than once."),
+    ProblemText("missing_column", 400, id: "Kolom {column} tidak ada.", en: "The column {column} is missing."),
+  ]
+
+  /// Two at once: the loser of the race gets what it would have got a moment later.
+  static let constraints: [String: Failure] = [
+    "contribution_return_regular_once": Failure(409, "return_exists"),
+    "contribution_return_reference_once": Failure(409, "client_reference_used"),
+  ]
+}

@@ -1,0 +1,58 @@
+import PostgresClient
+
+enum ReturnStatements {
+  /// Lets the statements after it run longer than the role's limit: the lines of a large return are one statement.
+  static let patience = Statement(
+    "returns.patience", "SELECT set_config('statement_timeout', '110s', true)")
+  /// How long to wait for them.
+  static let patienceLimit: Duration = .seconds(120)
+
+  static let open = Statement(
+    "returns.open", "SELECT status, body, etag, location FROM smile.open_return($1, $2, $3, $4, $5, $6)",
+    SQLUUID.self, SQLDate.self, String.self, String?.self, Int64?.self, Int64?.self)
+
+  static let list = Statement(
+    "returns.list", "SELECT smile.list_returns($1, $2, $3, $4, $5, $6)",
+    SQLUUID.self, SQLDate?.self, String?.self, [UInt8]?.self, SQLUUID?.self, Int32.self)
+
+  static let get = Statement(
+    "returns.get",
+    "SELECT smile.return_body(r.id), smile.etag(r.version) FROM smile.contribution_return AS r WHERE r.id = $1",
+    SQLUUID.self)
+
+  static let discard = Statement(
+    "returns.discard", "SELECT status, body, etag, location FROM smile.discard_return($1, $2)",
+    SQLUUID.self, String?.self)
+
+  static let admitUpload = Statement("returns.admit_upload", "SELECT smile.admit_upload($1)", SQLUUID.self)
+
+  static let beginUpload = Statement("returns.begin_upload", "SELECT smile.begin_upload($1)", SQLUUID.self)
+
+  static let load = Statement(
+    "returns.load", "SELECT status, body, etag, location FROM smile.load_lines($1, $2, $3)",
+    SQLUUID.self, SQLUUID.self, [UInt8].self)
+
+  static let lines = Statement(
+    "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",
+    SQLUUID.self, String?.self, Int32?.self, Int32.self, String.self)
+
+  static let findings = Statement(
+    "returns.findings", "SELECT smile.list_findings($1, $2, $3, $4)",
+    SQLUUID.self, String?.self, Int32.self, String.self)
+
+  static let finalise = Statement(
+    "returns.finalise", "SELECT status, body, etag, location FROM smile.finalise_return($1)", SQLUUID.self)
+
+  static let receipt = Statement(
+    "returns.receipt",
+    "SELECT r.receipt FROM smile.contribution_return AS r WHERE r.id = $1 AND r.status = 'finalised'", SQLUUID.self)
+
+  static let rules = Statement(
+    "rules.list", "SELECT smile.list_rules($1, $2, $3)", String?.self, Int32.self, String.self)
+
+  static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
+
+  static let all: [any StatementDescription] = [
+    patience, open, list, get, discard, admitUpload, beginUpload, load, lines, findings, finalise, receipt, rules, rule,
+  ]
+}

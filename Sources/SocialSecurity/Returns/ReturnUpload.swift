@@ -1,0 +1,186 @@
+import Crypto
+import EventLoop
+import HTTPServer
+import JSON
+import PostgresClient
+
+/// Replaces the lines of an open return by the body's. The caller and the return are judged before a byte is read; the
+/// bytes go to an unnamed file, so that a slow sender holds no connection to PostgreSQL; then they stream through the
+/// tokeniser into COPY, and one function turns the staged rows into lines with findings and amounts. All or nothing.
+func putReturnLines(_ call: Call) async throws(Failure) -> Response {
+  let id = try call.id("return_id")
+  let format: PayrollFormat
+  let digest: ContentDigest?
+  do {
+    guard let known = call.request.mediaType.flatMap(PayrollFormat.init(rawValue:)) else {
+      throw Failure(415, "unsupported_media_type")
+    }
+    format = known
+    digest = try call.request.headers.string(.contentDigest).flatMap { (text) throws(Failure) in
+      try ContentDigest(text)
+    }
+  } catch let failure as Failure {
+    throw await call.refuse(failure)
+  } catch {
+    throw .bug
+  }
+  var admission = try call.work()
+  try admission.add(ReturnStatements.admitUpload, id)
+  _ = try await call.read(admission)
+
+  let file = try await ReceivedPayroll(call, format)
+  if let digest, digest.sha256 != file.digest { throw Failure(400, "digest_mismatch") }
+  var reader = PayrollReader(format)
+  let first = try reader.start(try file.piece(at: 0), isWhole: file.bytes.length <= file.pieceBytes)
+  var opening = try call.work()
+  try opening.add(ReturnStatements.patience)
+  try opening.add(ReturnStatements.beginUpload, id)
+  return try await ReturnWriter(
+    call: call, id: id, file: file, reader: reader, first: first, opening: opening.segment
+  ).write()
+}
+
+/// The uploaded file and its SHA-256.
+struct ReceivedPayroll: Sendable {
+  /// 256 MiB, some two million lines.
+  static let bytesMax = 256 << 20
+
+  let bytes: SpooledBody
+  let digest: [UInt8]
+  /// How much is read and tokenised at once: other requests of this worker wait for that long.
+  let pieceBytes: Int
+
+  /// - Throws: 413 over the limit, 400 for a broken body.
+  init(_ call: Call, _ format: PayrollFormat) async throws(Failure) {
+    let hasher: UploadHasher
+    do {
+      hasher = try await UploadHasher()
+    } catch {
+      throw .bug
+    }
+    do {
+      bytes = try await call.request.body.spool(
+        in: call.services.configuration.dataDirectory,
+        quota: format == .json ? PayrollReader.jsonBytesMax : Self.bytesMax,
+        observe: { (piece: [UInt8]) in hasher.take(piece) })
+    } catch {
+      throw Failure(bodyError: error)
+    }
+    guard let digest = await hasher.finish() else { throw .bug }
+    self.digest = digest
+    pieceBytes = format == .json ? PayrollReader.jsonBytesMax : CSVTokenizer.lineBytesMax + 1_024
+  }
+
+  /// - Throws: 503 when the disk fails.
+  func piece(at offset: Int) throws(Failure) -> [UInt8] {
+    do {
+      return try bytes.read(at: offset, upTo: pieceBytes)
+    } catch {
+      throw .unavailable()
+    }
+  }
+}
+
+/// Takes the digest of a body on its way to the disk.
+@LoopActor
+private final class UploadHasher {
+  private var digest: SHA256Stream?
+
+  init() throws(CryptoError) {
+    digest = try SHA256Stream()
+  }
+
+  func take(_ piece: [UInt8]) {
+    do {
+      try digest?.update(piece)
+    } catch {
+      digest = nil
+    }
+  }
+
+  func finish() -> [UInt8]? {
+    guard let stream = digest.take() else { return nil }
+    return try? stream.finish()
+  }
+}
+
+/// Writes the lines in one transaction, on a connection of its own.
+private struct ReturnWriter: Sendable {
+  let call: Call
+  let id: SQLUUID
+  let file: ReceivedPayroll
+  /// Behind the first piece.
+  let reader: PayrollReader
+  let first: [PayrollLine]
+  /// The caller, patience, and the return, whose row is held until the end.
+  let opening: Segment
+
+  func write() async throws(Failure) -> Response {
+    do {
+      let result = try await call.services.database.dedicated {
+        (connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? in
+        try await run(on: connection)
+      }
+      return try call.context.answer(written: result)
+    } catch let error as DatabaseError {
+      throw call.services.failures.failure(for: error)
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw .bug
+    }
+  }
+
+  @LoopActor
+  private func run(on connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? {
+    guard call.context.isRehearsal else {
+      return try await connection.transaction {
+        (connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? in
+        try await steps(on: connection)
+      }
+    }
+    try await connection.execute("BEGIN")
+    let result = try await steps(on: connection)
+    try await connection.execute("ROLLBACK")
+    return result
+  }
+
+  @LoopActor
+  private func steps(on connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? {
+    guard let upload = try await connection.run(opening).last?.uuid(0, 0) else {
+      throw .unavailable(retryAfter: 1)
+    }
+    let copy = try await connection.copyIn("COPY smile.return_staging FROM STDIN")
+    var rows = StagingRows(
+      upload: upload, index: call.services.nationalIDIndex, sealer: call.services.sealer)
+    var reader = self.reader
+    try append(first, to: &rows)
+    for offset in stride(from: file.pieceBytes, to: file.bytes.length, by: file.pieceBytes) {
+      try await copy.write(rows.take())
+      // A whole file at once would keep the other requests of this worker waiting.
+      await Task.yield()
+      try append(reader.feed(piece(at: offset)), to: &rows)
+    }
+    try append(reader.finish(), to: &rows)
+    try await copy.write(rows.take())
+    _ = try await copy.finish()
+    return try await connection.run(ReturnStatements.load, id, upload, file.digest)
+  }
+
+  private func append(_ lines: [PayrollLine], to rows: inout StagingRows) throws(DatabaseError) {
+    do {
+      for line in lines { try rows.append(line) }
+    } catch {
+      // No randomness for a seal; nothing was committed.
+      throw .unavailable(retryAfter: 1)
+    }
+  }
+
+  private func piece(at offset: Int) throws(DatabaseError) -> [UInt8] {
+    do {
+      return try file.piece(at: offset)
+    } catch {
+      throw .unavailable(retryAfter: 1)
+    }
+  }
+}
