@@ -169,7 +169,7 @@ def send_return(payroll, employer_id, period, month, rows):
 def pay(bank, billing, reference, status):
     return bank.post("/v1/payments", {
         "payment_code": billing["payment_code"], "amount": billing["amount"], "paid_at": "2026-11-05T01:30:00+00:00",
-        "bank_reference": reference}, status)
+        "bank_reference": reference}, status, key=True)
 
 
 def finalise(payroll, report):

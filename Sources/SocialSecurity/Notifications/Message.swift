@@ -14,6 +14,31 @@ struct Message: Sendable {
   /// What the template's `{name}`s stand for.
   let parameters: [String: String]
 
+  var subject: String { MessageTemplate.of(template, in: language).subject }
+
+  /// The text with every parameter in its place, on one line each: a parameter can't begin a line of its own, nor name
+  /// another one.
+  var text: String {
+    var text = ""
+    var rest = MessageTemplate.of(template, in: language).text[...]
+    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+      text += rest[..<open]
+      text += Self.line(parameters[String(rest[rest.index(after: open)..<close])] ?? "")
+      rest = rest[rest.index(after: close)...]
+    }
+    return text + rest
+  }
+
+  private static func line(_ value: String) -> String {
+    var line = ""
+    for scalar in value.unicodeScalars {
+      line.unicodeScalars.append(scalar.properties.generalCategory == .control ? " " : scalar)
+    }
+    return line
+  }
+}
+
+extension Message {
   /// Reads a row of `id, created_at, channel, recipient, template, language, parameters, sealed_parameters`. A sealed
   /// part is the token of the mail; one that doesn't open any more (its key is gone) leaves the token out.
   init?(_ result: QueryResult, row: Int, _ sealer: Sealer) {
@@ -47,18 +72,6 @@ struct Message: Sendable {
       }
     }
     return texts
-  }
-
-  var subject: String { MessageTemplate.of(template, in: language).subject }
-
-  /// The text with every parameter in its place, one line each: a parameter can't begin a line of its own.
-  var text: String {
-    var text = MessageTemplate.of(template, in: language).text
-    for (name, value) in parameters {
-      let line = value.replacing("\r", with: " ").replacing("\n", with: " ")
-      text = text.replacing("{\(name)}", with: line)
-    }
-    return text
   }
 }
 

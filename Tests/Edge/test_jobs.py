@@ -1,0 +1,153 @@
+"""The jobs process: mails through MAIL_COMMAND, queued work as its owner sees it, old rows cleared away."""
+import email
+import email.policy
+import re
+import stat
+import time
+
+import pytest
+
+from client import Client
+
+
+def eventually(question, within=15):
+    """Asks until the answer is true; the wait is for an event of another process, bounded."""
+    deadline = time.monotonic() + within
+    while not (answer := question()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.fixture
+def mailing(make_server, tmp_path):
+    """A server whose mail program drops each mail into a folder, or refuses while the file `refuse` is there."""
+    tmp_path.chmod(0o755)
+    program = tmp_path / "sendmail"
+    program.write_text(f"""#!/bin/sh
+[ "$1" = -t ] && [ $# = 1 ] || exit 64
+[ ! -e {tmp_path}/refuse ] || exit 75
+cat > {tmp_path}/$$.part && mv {tmp_path}/$$.part {tmp_path}/$$.mail
+""")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    server = make_server(MAIL_COMMAND=f"{program} -t", MAIL_FROM="smile@agency.test")
+    server.mails = lambda: [email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                            for path in sorted(tmp_path.glob("*.mail"))]
+    server.refuse = tmp_path / "refuse"
+    return server
+
+
+def ask_for_confirmation(server):
+    """A registration that matches nobody: a mail goes out all the same."""
+    with Client(server) as client:
+        client.post("/v1/registrations", {
+            "kpj": "12345678901", "nik": "3174010101800001", "full_name": "Tidak Ada", "birth_date": "1980-01-01",
+            "email": "tidak.ada@smile.test", "phone": "+628111111111", "password": "perahu-kertas-di-laut-7"}).expect(202)
+
+
+def test_a_mail_goes_out_through_the_mail_program(mailing):
+    ask_for_confirmation(mailing)
+    mail = eventually(mailing.mails)[0]
+    assert mail["To"] == "<tidak.ada@smile.test>" and "smile@agency.test" in mail["From"]
+    assert mail["Subject"] and mail["Message-ID"] and mail["Auto-Submitted"] == "auto-generated"
+    assert mail.get_content().strip()
+    with mailing.cluster.connect(mailing.database) as connection:
+        eventually(lambda: connection.execute("SELECT delivered_at FROM smile.outbox").fetchone()[0])
+
+
+def test_a_mailed_token_works_and_is_erased_once_delivered(mailing, actors_on):
+    actors = actors_on(mailing)
+    registration = actors.registration()
+    with Client(mailing, actors.officer("all")["token"]) as officer:
+        officer.post(f"/v1/employer_registrations/{registration['id']}/approval", {}, key=True).expect(200)
+    mail = eventually(mailing.mails)[0].get_content()
+    token = re.search(r"^[A-Za-z0-9_-]{43}$", mail, re.M)[0]
+    with mailing.cluster.connect(mailing.database) as connection:
+        eventually(lambda: connection.execute("SELECT delivered_at FROM smile.outbox").fetchone()[0])
+        assert connection.execute("SELECT sealed_parameters FROM smile.outbox").fetchone()[0] is None
+    with Client(mailing) as anyone:
+        anyone.post("/v1/registrations/confirmation", {"token": token}).expect(200)
+
+
+def test_a_refused_mail_is_tried_again(mailing):
+    """5 seconds later the second try; the row says how often it was tried."""
+    mailing.refuse.touch()
+    ask_for_confirmation(mailing)
+    with mailing.cluster.connect(mailing.database) as connection:
+        def row():
+            return connection.execute("SELECT attempts, delivered_at, next_attempt_at - created_at FROM smile.outbox"
+                                      ).fetchone()
+        eventually(lambda: row()[0] == 1 and row()[2].total_seconds() < 60)
+        mailing.refuse.unlink()
+        eventually(lambda: row()[1] is not None)
+        assert row()[0] == 2
+    assert len(mailing.mails()) == 1
+
+
+@pytest.mark.parametrize("tries,seconds", enumerate(
+    [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400], 1))
+def test_the_pauses_between_tries(tries, seconds, db):
+    assert db.execute("SELECT smile.retry_delay(%s)", [tries]).fetchone()[0].total_seconds() == seconds
+
+
+def test_after_nine_tries_a_message_is_given_up_with_its_token(cluster, server):
+    with cluster.connect(server.database) as connection, connection.transaction(force_rollback=True):
+        key = connection.execute(
+            "INSERT INTO smile.outbox (channel, recipient, template, attempts, sealed_parameters) "
+            "VALUES ('email', 'a@b.test', 'x', 10, 'x') RETURNING id, created_at").fetchone()
+        connection.execute("SELECT smile.message_failed(%s, %s)", key)
+        assert connection.execute("SELECT failed_at IS NOT NULL, sealed_parameters FROM smile.outbox WHERE id = %s",
+                                  key[:1]).fetchone() == (True, None)
+
+
+def test_a_job_is_seen_by_whom_it_belongs_to(server, actors, db):
+    member, other = actors.member(), actors.member()
+    job = db.execute(
+        "INSERT INTO smile.job (kind, account_id, done, total) SELECT 'test', g.account_id, 40, 100 "
+        "FROM smile.account_grant AS g WHERE g.member_id = %s AND g.active RETURNING id",
+        [member["member_id"]]).fetchone()[0]
+    with Client(server, member["token"]) as client:
+        answer = client.get(f"/v1/jobs/{job}").expect(200).json
+        assert answer["status"] == "queued" and answer["progress"] == {"done": 40, "total": 100}
+    with Client(server, other["token"]) as client:
+        client.get(f"/v1/jobs/{job}").expect(404)
+
+
+def test_two_takers_never_take_the_same_job(cluster, server):
+    """FOR UPDATE SKIP LOCKED: the second passes over what the first holds."""
+    with cluster.connect(server.database) as first, cluster.connect(server.database) as second:
+        first.execute("INSERT INTO smile.job (kind) VALUES ('skip'), ('skip')")
+        with first.transaction(), second.transaction():
+            taken = [c.execute("SELECT id FROM smile.take_job('{skip}')").fetchone() for c in (first, second)]
+            assert None not in taken and taken[0] != taken[1]
+            assert second.execute("SELECT id FROM smile.take_job('{skip}')").fetchone() is None
+        first.execute("DELETE FROM smile.job WHERE kind = 'skip'")
+
+
+def test_old_rows_are_cleared_away(cluster, server):
+    with cluster.connect(server.database) as connection, connection.transaction(force_rollback=True):
+        for days in (29, 31):
+            connection.execute(
+                "INSERT INTO smile.idempotency_key (principal, key, fingerprint, created_at) VALUES "
+                "(gen_random_uuid(), %s, decode(repeat('00', 32), 'hex'), smile.security_now() - %s * interval '1 day')",
+                [f"lama-sekali-{days:04}", days])
+        gone = connection.execute("SELECT smile.expire_old_rows()").fetchone()[0]
+        assert gone["idempotency_keys"] == 1
+
+
+def test_a_production_database_shows_no_outbox_whatever_the_server_thinks(make_server):
+    """ENVIRONMENT says dev; the database was declared production."""
+    server = make_server(start=False)
+    with server.cluster.connect(server.database) as connection:
+        connection.execute("UPDATE smile.deployment SET environment = 'production'")
+    server.start()
+    with Client(server) as client:
+        client.get("/v1/sandbox/outbox", check=False).expect(404)
+        client.put("/v1/sandbox/clock", {"now": None}, check=False).expect(404)
+
+
+def test_a_production_server_has_no_sandbox(make_server):
+    server = make_server(ENVIRONMENT="production")
+    with Client(server) as client:
+        client.get("/v1/sandbox/outbox", check=False).expect(404)
+        client.put("/v1/sandbox/clock", {"now": None}, check=False).expect(404)
