@@ -1,13 +1,6 @@
 import HTTPServer
 import JSON
 
-let accountEndpoints: [Endpoint] = [
-  Endpoint(.POST, "/v1/registrations", "registerMember", .open, .credentials, registerMember),
-  Endpoint(.POST, "/v1/registrations/confirmation", "confirmRegistration", .open, .credentials, confirmRegistration),
-  Endpoint(.POST, "/v1/registrations/resend", "resendConfirmation", .open, .credentials, resendConfirmation),
-  Endpoint(.GET, "/v1/account", "getAccount", [.member, .employer, .officer], getAccount),
-]
-
 /// The same answer after the same work, whoever asks: what was found stands only in the mail.
 func registerMember(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(Registration.self)

@@ -2,16 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let billingEndpoints: [Endpoint] = [
-  Endpoint(
-    .GET, "/v1/employers/{employer_id}/billings", "listBillings", billingReaders,
-    parameters: ["status", "limit", "after"], listBillings),
-  Endpoint(.GET, "/v1/billings/{billing_id}", "getBilling", billingReaders, getBilling),
-  Endpoint(.POST, "/v1/payments", "recordPayment", [.bank("payments:notify")], .idempotent, recordPayment),
-]
-
-private let billingReaders: [Grant] = [.employer, .client("billings:read"), .officer("manage_billing")]
-
 func listBillings(_ call: Call) async throws(Failure) -> Response {
   let employer = try call.id("employer_id")
   let page = try await call.page()

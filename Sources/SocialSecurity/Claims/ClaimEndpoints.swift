@@ -1,30 +1,6 @@
 import HTTPServer
 import PostgresClient
 
-let claimEndpoints: [Endpoint] = [
-  Endpoint(.GET, "/v1/claim_types", "listClaimTypes", .open, listClaimTypes),
-  Endpoint(.POST, "/v1/claims", "createClaim", [.member], .idempotent, createClaim),
-  Endpoint(.GET, "/v1/claims", "listClaims", [.member], parameters: ["state", "limit", "after"], listClaims),
-  Endpoint(.GET, "/v1/claims/{claim_id}", "getClaim", claimReaders, getClaim),
-  Endpoint(.GET, "/v1/claims/{claim_id}/timeline", "getClaimTimeline", claimReaders, getClaimTimeline),
-  Endpoint(
-    .POST, "/v1/claims/{claim_id}/documents", "attachClaimDocument", [.member], .idempotent, attachClaimDocument),
-  Endpoint(.POST, "/v1/claims/{claim_id}/submission", "submitClaim", [.member], .idempotent, submitClaim),
-  Endpoint(.POST, "/v1/claims/{claim_id}/withdrawal", "withdrawClaim", [.member], .idempotent, withdrawClaim),
-  Endpoint(
-    .GET, "/v1/claim_queue", "listClaimQueue", claimOfficers, parameters: ["state", "mine", "limit", "after"],
-    listClaimQueue),
-  Endpoint(
-    .POST, "/v1/claims/{claim_id}/assignment", "assignClaim", [.officer("review_claims")], .idempotent, assignClaim),
-  Endpoint(.POST, "/v1/claims/{claim_id}/decision", "decideClaim", [.officer("review_claims")], .idempotent, decideClaim),
-  Endpoint(
-    .POST, "/v1/claims/{claim_id}/approval", "approveClaim", [.officer("approve_claims")], .idempotent, approveClaim),
-  Endpoint(.POST, "/v1/claims/{claim_id}/payment", "payClaim", [.officer("pay_claims")], .idempotent, payClaim),
-]
-
-private let claimOfficers: [Grant] = [.officer("review_claims"), .officer("approve_claims"), .officer("pay_claims")]
-private let claimReaders: [Grant] = [.member] + claimOfficers
-
 func listClaimTypes(_ call: OpenCall) async throws(Failure) -> Response {
   try await call.answer(reading: ClaimStatements.types)
 }

@@ -1,15 +1,6 @@
 import HTTPServer
 import JSON
 
-let clientEndpoints: [Endpoint] = [
-  Endpoint(.POST, "/v1/oauth/token", "issueClientToken", .open, .credentials, issueClientToken),
-  Endpoint(
-    .GET, "/v1/clients", "listClients", [.employer(.admin)], parameters: ["limit", "after"], listClients),
-  Endpoint(.POST, "/v1/clients", "createClient", [.employer(.admin)], .secret, createClient),
-  Endpoint(.GET, "/v1/clients/{client_id}", "getClient", [.employer(.admin)], getClient),
-  Endpoint(.DELETE, "/v1/clients/{client_id}", "deleteClient", [.employer(.admin)], deleteClient),
-]
-
 func listClients(_ call: Call) async throws(Failure) -> Response {
   let page = try await call.page()
   return try await call.answer(reading: ClientStatements.list, page.after, page.limit)

@@ -2,16 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let contributionEndpoints: [Endpoint] = [
-  Endpoint(
-    .GET, "/v1/members/me/contributions", "listMyContributions", [.member],
-    parameters: ["from", "to", "employer_id", "programme", "limit", "after"], listMyContributions),
-  Endpoint(.GET, "/v1/members/me/balances", "getMyBalances", [.member], getMyBalances),
-  Endpoint(
-    .GET, "/v1/members/me/balances/jht/entries", "listMyJHTEntries", [.member], parameters: ["limit", "after"],
-    listMyJHTEntries),
-]
-
 /// Paid months, newest first.
 func listMyContributions(_ call: Call) async throws(Failure) -> Response {
   let limit: Int32

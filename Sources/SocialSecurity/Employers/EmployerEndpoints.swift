@@ -3,33 +3,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let employerEndpoints: [Endpoint] = [
-  Endpoint(.POST, "/v1/employer_registrations", "registerEmployer", .open, .credentials, registerEmployer),
-  Endpoint(
-    .GET, "/v1/employer_registrations", "listEmployerRegistrations", [.officer("manage_employers")],
-    parameters: ["status", "limit", "after"], listEmployerRegistrations),
-  Endpoint(
-    .POST, "/v1/employer_registrations/{registration_id}/approval", "approveEmployerRegistration",
-    [.officer("manage_employers")], .idempotent, approveEmployerRegistration),
-  Endpoint(.GET, "/v1/employers", "listEmployers", employerReaders, parameters: ["limit", "after"], listEmployers),
-  Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
-  Endpoint(
-    .GET, "/v1/employers/{employer_id}/workers", "listWorkers",
-    [.employer, .client("workers:read"), .client("workers:write"), .officer("manage_employers")],
-    parameters: ["limit", "after"], listWorkers),
-  Endpoint(
-    .POST, "/v1/employers/{employer_id}/workers", "hireWorker", workerWriters, .idempotent, hireWorker),
-  Endpoint(
-    .POST, "/v1/employers/{employer_id}/workers/{employment_id}/termination", "endEmployment", workerWriters,
-    .idempotent, endEmployment),
-]
-
-private let employerReaders: [Grant] = [
-  .employer, .client("workers:read"), .client("workers:write"), .client("returns:read"), .client("returns:write"),
-  .client("billings:read"), .officer("manage_employers"), .officer("manage_billing"),
-]
-private let workerWriters: [Grant] = [.employer(.payroll), .client("workers:write")]
-
 func registerEmployer(_ call: OpenCall) async throws(Failure) -> Response {
   let firm = try await call.input(NewEmployer.self)
   let hash = try await call.services.hash(firm.password)

@@ -2,14 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let healthEndpoints: [Endpoint] = [
-  Endpoint(.GET, "/health/live", "getLiveness", .open, getLiveness),
-  Endpoint(.GET, "/health/ready", "getReadiness", .open, getReadiness),
-  Endpoint(.GET, "/openapi.yaml", "getContractYAML", .open, .media, getContractYAML),
-  Endpoint(.GET, "/openapi.json", "getContractJSON", .open, getContractJSON),
-  Endpoint(.GET, "/problems/{code}", "getProblem", .open, getProblem),
-]
-
 enum HealthStatements {
   static let ping = Statement("health.ping", "SELECT 1")
   static let all: [any StatementDescription] = [ping]

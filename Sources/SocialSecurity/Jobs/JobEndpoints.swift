@@ -1,9 +1,5 @@
 import HTTPServer
 
-let jobEndpoints: [Endpoint] = [
-  Endpoint(.GET, "/v1/jobs/{job_id}", "getJob", [.any], getJob),
-]
-
 /// Work that outlived its request, for whoever ordered it.
 func getJob(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(reading: JobStatements.get, call.id("job_id"))

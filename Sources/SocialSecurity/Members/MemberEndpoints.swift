@@ -3,21 +3,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let memberEndpoints: [Endpoint] = [
-  Endpoint(.GET, "/v1/members/me", "getOwnMember", [.member], getOwnMember),
-  Endpoint(.PATCH, "/v1/members/me", "updateOwnMember", [.member], updateOwnMember),
-  Endpoint(
-    .GET, "/v1/members/me/employments", "listOwnEmployments", [.member], parameters: ["limit", "after"],
-    listOwnEmployments),
-  Endpoint(.GET, "/v1/members/me/bank_account", "getOwnBankAccount", [.member], getOwnBankAccount),
-  Endpoint(.PUT, "/v1/members/me/bank_account", "putOwnBankAccount", [.member], putOwnBankAccount),
-  // Not to be rehearsed: a rehearsal would leave no trace in the audit log.
-  Endpoint(
-    .POST, "/v1/members/search", "searchMembers", [.officer("read_members")], .secret,
-    parameters: ["limit", "after"], searchMembers),
-  Endpoint(.GET, "/v1/members/{member_id}", "getMember", [.officer("read_members")], getMember),
-]
-
 func getOwnMember(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(reading: MemberStatements.me)
 }

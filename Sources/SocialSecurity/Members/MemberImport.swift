@@ -32,7 +32,7 @@ struct FormerMember: Sendable {
 }
 
 enum MemberImportStatements {
-  /// Number, person and NIK in one statement: all of a member or nothing. A known KPJ is left as it is.
+  /// Number, person, NIK and audit row in one statement: all of a member or nothing. A known KPJ is left as it is.
   static let add = Statement(
     "admin.import_member",
     """
@@ -44,15 +44,11 @@ enum MemberImportStatements {
     identified AS (
       INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
       SELECT $2, m.id, $3, $4 FROM made AS m)
-    SELECT m.id FROM made AS m
+    SELECT smile.audit('member.imported', 'member', m.id) FROM made AS m
     """,
     String.self, [UInt8].self, [UInt8].self, String.self, String.self, SQLDate.self, String.self)
 
-  static let audit = Statement(
-    "admin.audit_import", "SELECT smile.audit('member.imported', 'member', NULL, json_build_object('count', $1))",
-    Int64.self)
-
-  static let all: [any StatementDescription] = [add, audit]
+  static let all: [any StatementDescription] = [add]
 }
 
 extension AdminSession {
@@ -91,7 +87,6 @@ extension AdminSession {
         try sealer.seal(member.nik.digits, at: .nationalID(index)), member.nik.lastFour, member.name.text,
         member.birthDate.sql, member.sex)
     }
-    try work.add(MemberImportStatements.audit, Int64(members.count))
-    return try await database.write(work).dropFirst().dropLast().reduce(0) { $0 + $1.rowCount }
+    return try await database.write(work).dropFirst().reduce(0) { $0 + $1.rowCount }
   }
 }

@@ -2,12 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let parameterEndpoints: [Endpoint] = [
-  Endpoint(
-    .GET, "/v1/parameters", "listParameters", .open, parameters: ["as_of", "programme", "limit", "after"],
-    listParameters)
-]
-
 /// The legal numbers in force on a day, today unless `as_of` says otherwise, with where each was found.
 func listParameters(_ call: OpenCall) async throws(Failure) -> Response {
   let page = try call.query.page()

@@ -3,32 +3,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let returnEndpoints: [Endpoint] = [
-  Endpoint(.POST, "/v1/employers/{employer_id}/returns", "openReturn", returnWriters, .idempotent, openReturn),
-  Endpoint(
-    .GET, "/v1/employers/{employer_id}/returns", "listReturns", returnReaders,
-    parameters: ["period", "client_reference", "content_sha256", "limit", "after"], listReturns),
-  Endpoint(.GET, "/v1/returns/{return_id}", "getReturn", returnReaders, getReturn),
-  Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
-  Endpoint(.PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, putReturnLines),
-  Endpoint(
-    .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders,
-    parameters: ["status", "limit", "after"], listReturnLines),
-  Endpoint(
-    .GET, "/v1/returns/{return_id}/findings", "listFindings", returnReaders, parameters: ["limit", "after"],
-    listFindings),
-  Endpoint(
-    .POST, "/v1/returns/{return_id}/finalisation", "finaliseReturn", returnWriters, .idempotent, finaliseReturn),
-  Endpoint(.GET, "/v1/returns/{return_id}/receipt", "getReceipt", returnReaders, getReceipt),
-  Endpoint(.GET, "/v1/rules", "listRules", .open, parameters: ["limit", "after"], listRules),
-  Endpoint(.GET, "/v1/rules/{code}", "getRule", .open, getRule),
-]
-
-private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
-private let returnReaders: [Grant] = [
-  .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
-]
-
 func openReturn(_ call: Call) async throws(Failure) -> Response {
   let employer = try call.id("employer_id")
   let wanted = try await call.input(NewReturn.self)

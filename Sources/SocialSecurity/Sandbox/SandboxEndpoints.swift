@@ -2,14 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-/// Served in `dev` and `sandbox` alone; the database refuses them as well unless it was declared one of these.
-let sandboxEndpoints: [Endpoint] = [
-  Endpoint(
-    .GET, "/v1/sandbox/outbox", "listSandboxOutbox", .open, .sandbox, parameters: ["recipient", "limit"],
-    listSandboxOutbox),
-  Endpoint(.PUT, "/v1/sandbox/clock", "setSandboxClock", .open, .sandbox, setSandboxClock),
-]
-
 enum SandboxStatements {
   static let outbox = Statement(
     "sandbox.outbox",

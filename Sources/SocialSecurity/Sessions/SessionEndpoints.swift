@@ -2,19 +2,6 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-let sessionEndpoints: [Endpoint] = [
-  Endpoint(.POST, "/v1/sessions", "logIn", .open, .credentials, logIn),
-  Endpoint(.POST, "/v1/sessions/refresh", "refreshSession", .open, .credentials, refreshSession),
-  Endpoint(.GET, "/v1/sessions", "listSessions", everyPerson, listSessions),
-  Endpoint(.DELETE, "/v1/sessions", "endOtherSessions", everyPerson, .secret, endOtherSessions),
-  Endpoint(.PUT, "/v1/sessions/current/role", "switchRole", everyPerson, .secret, switchRole),
-  Endpoint(.DELETE, "/v1/sessions/current", "logOut", everyPerson, .secret, logOut),
-  Endpoint(.DELETE, "/v1/sessions/{session_id}", "endSession", everyPerson, .secret, endSession),
-]
-
-/// Whoever has logged in, whatever they act as; machines have no sessions.
-private let everyPerson: [Grant] = [.member, .employer, .officer]
-
 /// Counts the try, then verifies, then opens the session. An unknown identifier takes the same way and the same time.
 func logIn(_ call: OpenCall) async throws(Failure) -> Response {
   let attempt = try await call.input(LogIn.self)

@@ -1,0 +1,26 @@
+import PostgresClient
+
+// What each feature adds to the whole besides its endpoints.
+extension Endpoints {
+  /// Every statement a worker prepares when it connects.
+  package static let statements: [any StatementDescription] = [
+    WebStatements.all, HealthStatements.all,
+    AccountStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    EmployerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
+    ParameterStatements.all,
+    DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
+  ].flatMap { $0 }
+
+  /// Texts of every problem.
+  package static let problems = ProblemCatalogue([
+    WebProblems.all,
+    AccountProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
+    EmployerProblems.all, ReturnProblems.all, BillingProblems.all, ParameterProblems.all,
+    DocumentProblems.all, ClaimProblems.all,
+  ])
+
+  /// What a violated constraint means to the client.
+  package static let constraints: [[String: Failure]] = [
+    EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
+  ]
+}
