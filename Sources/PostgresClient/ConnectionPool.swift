@@ -1,6 +1,7 @@
 import EventLoop
 
-/// Connections of one purpose, handed out first come, first served; each to at most `leasesPerConnection` users at once.
+/// Connections of one purpose, handed out first come, first served; each to at most `leasesPerConnection` users at
+/// once.
 @LoopActor
 final class ConnectionPool: PipelineConnectionOwner {
   private struct Waiter {
@@ -44,8 +45,8 @@ final class ConnectionPool: PipelineConnectionOwner {
 
   // MARK: Opening
 
-  /// Opens all connections at once and waits for all attempts; throws the last error when none succeeded. The pool goes on
-  /// trying by itself in either case.
+  /// Opens all connections at once and waits for all attempts; throws the last error when none succeeded. The pool
+  /// goes on trying by itself in either case.
   func start() async throws(DatabaseError) {
     var firstError: DatabaseError?
     var attempts: [Task<DatabaseError?, Never>] = []

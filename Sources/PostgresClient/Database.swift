@@ -1,9 +1,10 @@
 import EventLoop
 
-/// PostgreSQL as the product sees it: segments that read, segments that write, and connections of one's own for the rest.
+/// PostgreSQL as the product sees it: segments that read, segments that write, and connections of one's own for the
+/// rest.
 ///
-/// Reads share a few pipelined connections, so they must be short and take no row lock (the connections are read-only).
-/// Writes lease a connection for one round trip. See `DatabaseConfiguration` for every limit.
+/// Reads share a few pipelined connections, so they must be short and take no row lock (the connections are
+/// read-only). Writes lease a connection for one round trip. See `DatabaseConfiguration` for every limit.
 @LoopActor
 package final class Database {
   package let configuration: DatabaseConfiguration
@@ -29,8 +30,9 @@ package final class Database {
       .dedicated, configuration, size: configuration.dedicatedConnections, isOnDemand: true)
   }
 
-  /// Opens the shared and leased connections and prepares the catalogue on each. Throws when no connection of a kind could
-  /// be made; the pools go on trying until `close`, so a caller may also go on and answer `.unavailable` meanwhile.
+  /// Opens the shared and leased connections and prepares the catalogue on each. Throws when no connection of a kind
+  /// could be made; the pools go on trying until `close`, so a caller may also go on and answer `.unavailable`
+  /// meanwhile.
   package func start() async throws(DatabaseError) {
     let sharedStart = LoopActor.task { await self.failure(of: self.shared) }
     let leasedFailure = await failure(of: leased)
@@ -87,7 +89,8 @@ package final class Database {
     var retries = 0
     while true {
       let connection = try await acquire(from: leased)
-      let outcome = await connection.submit(segment, until: LoopActor.shared.loop.now + (limit ?? configuration.segmentLimit))
+      let deadline = LoopActor.shared.loop.now + (limit ?? configuration.segmentLimit)
+      let outcome = await connection.submit(segment, until: deadline)
       // A primary that has become a standby: the next connect finds the new one (target_session_attrs).
       if case .refused(let error) = outcome, error.isReadOnly { connection.close() }
       leased.release(connection)
@@ -107,8 +110,11 @@ package final class Database {
     }
   }
 
-  /// Runs a segment as `write` would, checks deferred constraints, and rolls it back: the results come, nothing is kept.
-  package func rehearse(_ segment: Segment, within limit: Duration? = nil) async throws(DatabaseError) -> [QueryResult] {
+  /// Runs a segment as `write` would, checks deferred constraints, and rolls it back: the results come, nothing is
+  /// kept.
+  package func rehearse(
+    _ segment: Segment, within limit: Duration? = nil
+  ) async throws(DatabaseError) -> [QueryResult] {
     let rehearsal = segment.surrounded(by: "BEGIN", "SET CONSTRAINTS ALL IMMEDIATE")
     var rollback = Segment()
     rollback.add(text: "ROLLBACK")

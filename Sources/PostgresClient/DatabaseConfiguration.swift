@@ -1,7 +1,7 @@
 /// How to reach PostgreSQL, how many connections to hold, and how long anything may wait.
 package struct DatabaseConfiguration: Sendable {
-  /// libpq's own syntax (keywords or URI, several hosts allowed). Hosts are addresses or socket directories: a host name
-  /// is resolved by libpq with a blocking call.
+  /// libpq's own syntax (keywords or URI, several hosts allowed). Hosts are addresses or socket directories: a host
+  /// name is resolved by libpq with a blocking call.
   package var conninfo: String
   package var applicationName: String
   /// Prepared on every connection before it is used.
@@ -21,8 +21,8 @@ package struct DatabaseConfiguration: Sendable {
   package var waitLimit: Duration = .seconds(2)
   /// The longest time for one connect, catalogue included.
   package var connectLimit: Duration = .seconds(10)
-  /// The longest time for one segment unless the call says otherwise. Longer than the role's `statement_timeout`, so that
-  /// the server's own answer comes first; this one is for a line that has gone silent.
+  /// The longest time for one segment unless the call says otherwise. Longer than the role's `statement_timeout`, so
+  /// that the server's own answer comes first; this one is for a line that has gone silent.
   package var segmentLimit: Duration = .seconds(15)
   /// An unused dedicated connection is closed after this time.
   package var dedicatedIdleLimit: Duration = .seconds(60)
@@ -48,8 +48,8 @@ package struct DatabaseConfiguration: Sendable {
 enum ConnectionPurpose: Sendable {
   case shared, leased, dedicated, listener
 
-  /// libpq keywords for the connect: the settings arrive with the startup packet, so there is no round trip for them, and
-  /// RESET returns to them.
+  /// libpq keywords for the connect: the settings arrive with the startup packet, so there is no round trip for them,
+  /// and RESET returns to them.
   func options(for configuration: DatabaseConfiguration) -> [(String, String)] {
     var settings = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c bytea_output=hex"
     switch self {

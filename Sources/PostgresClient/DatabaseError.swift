@@ -32,7 +32,8 @@ package struct ServerError: Error, Sendable, Equatable, CustomStringConvertible 
 package enum DatabaseError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The server refused; nothing of the segment or transaction was kept.
   case server(ServerError)
-  /// No connection within the bounded wait, or the line broke before anything could be kept. Whole seconds until a retry.
+  /// No connection within the bounded wait, or the line broke before anything could be kept. Whole seconds until a
+  /// retry.
   case unavailable(retryAfter: Int)
   /// All connections stayed in use for the bounded wait, or the queue was full. Nothing was sent.
   case busy

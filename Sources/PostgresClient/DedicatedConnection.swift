@@ -2,7 +2,8 @@ import EventLoop
 
 /// A connection of one's own for the time of `Database.dedicated`. Not to be kept beyond it.
 ///
-/// `limit` bounds one call; without it only the server's `statement_timeout` does. A call that passes it closes the line.
+/// `limit` bounds one call; without it only the server's `statement_timeout` does. A call that passes it closes the
+/// line.
 @LoopActor
 package final class DedicatedConnection {
   private let connection: PipelineConnection
@@ -15,7 +16,9 @@ package final class DedicatedConnection {
 
   /// Runs SQL text, which may be several statements, without parameters; one result per statement.
   @discardableResult
-  package func execute(_ sql: StaticString, within limit: Duration? = nil) async throws(DatabaseError) -> [QueryResult] {
+  package func execute(
+    _ sql: StaticString, within limit: Duration? = nil
+  ) async throws(DatabaseError) -> [QueryResult] {
     try await runText(sql.description, within: limit)
   }
 
@@ -59,8 +62,8 @@ package final class DedicatedConnection {
   var isInTransaction: Bool { connection.isInTransaction }
   var isOpen: Bool { connection.isOpen }
 
-  /// Undoes what the session may have been left with: an open transaction closes the line, the rest is reset (DISCARD ALL
-  /// without the prepared statements).
+  /// Undoes what the session may have been left with: an open transaction closes the line, the rest is reset (DISCARD
+  /// ALL without the prepared statements).
   func giveBack() async {
     isGivenBack = true
     guard connection.isClean else { return connection.close() }

@@ -27,8 +27,9 @@ import CLibPQ
   /// What `pollConnect` wants before it is called again.
   enum ConnectStep { case awaitReadable, awaitWritable, connected, failed }
 
-  /// Starts a non-blocking connect; `options` are libpq keywords that override those of `conninfo` (libpq's own syntax).
-  /// A host *name* would still be resolved by a blocking getaddrinfo: deployments give addresses or socket directories.
+  /// Starts a non-blocking connect; `options` are libpq keywords that override those of `conninfo` (libpq's own
+  /// syntax). A host *name* would still be resolved by a blocking getaddrinfo: deployments give addresses or socket
+  /// directories.
   static func start(_ conninfo: String, _ options: [(String, String)]) -> LibPQ {
     unsafe withKeywords(conninfo, options) { keywords, values in
       unsafe LibPQ(raw: PQconnectStartParams(keywords, values, 1))
@@ -52,8 +53,8 @@ import CLibPQ
     }
   }
 
-  /// The value of one keyword in a connection string; nil when absent. Empty dictionary-like answer for a malformed string
-  /// is told apart by `isWellFormed`.
+  /// The value of one keyword in a connection string; nil when absent. Empty dictionary-like answer for a malformed
+  /// string is told apart by `isWellFormed`.
   static func option(_ keyword: String, in conninfo: String) -> String? {
     guard let parsed = unsafe PQconninfoParse(conninfo, nil) else { return nil }
     defer { unsafe PQconninfoFree(parsed) }
@@ -116,7 +117,9 @@ import CLibPQ
   func sendSimple(_ sql: String) -> Bool { unsafe PQsendQuery(raw, sql) == 1 }
 
   /// Binds the parameters of `range` to a prepared statement and executes it.
-  func sendPrepared(_ name: StaticString, _ parameters: ParameterBuffer, _ range: Range<Int>, binaryResult: Bool) -> Bool {
+  func sendPrepared(
+    _ name: StaticString, _ parameters: ParameterBuffer, _ range: Range<Int>, binaryResult: Bool
+  ) -> Bool {
     let count = range.count
     return unsafe parameters.bytes.withUnsafeBytes { bytes in
       unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count + 1) { values in

@@ -2,8 +2,8 @@ import EventLoop
 
 /// LISTEN on a connection of its own, reconnecting with the pools' back-off.
 ///
-/// Notifications sent while the line is down are gone: `onConnected` runs after each (re)connect, so that the user looks at
-/// the tables once more.
+/// Notifications sent while the line is down are gone: `onConnected` runs after each (re)connect, so that the user
+/// looks at the tables once more.
 @LoopActor
 package final class Listener {
   private let configuration: DatabaseConfiguration

@@ -26,8 +26,8 @@ package enum MigrationDifference: Equatable, Sendable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .edited(let file, let appliedAt):
-      "\(file) was edited after it had been applied (\(appliedAt)). Migrations go forward only: restore the file and put "
-        + "the change into a new one (smile-migrate new NAME)."
+      "\(file) was edited after it had been applied (\(appliedAt)). Migrations go forward only: restore the file and "
+        + "put the change into a new one (smile-migrate new NAME)."
     case .renamed(let file, let applied):
       "\(file) was applied under the name \(applied). Restore its name."
     case .unknown(let applied):
@@ -40,8 +40,8 @@ package enum MigrationDifference: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Compares files (with their checksums) and applied rows, both by ascending version. Returns the first difference other
-  /// than files still to come, and the number of leading files that are applied.
+  /// Compares files (with their checksums) and applied rows, both by ascending version. Returns the first difference
+  /// other than files still to come, and the number of leading files that are applied.
   static func first(
     files: [(file: MigrationFile, checksum: String)], applied: [AppliedMigration]
   ) -> MigrationDifference? {

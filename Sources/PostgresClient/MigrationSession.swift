@@ -59,7 +59,8 @@ final class MigrationSession {
     do {
       rows = try run(
         """
-        SELECT encode(sha256(f.text), 'hex') FROM unnest($1::bytea[]) WITH ORDINALITY AS f (text, number) ORDER BY number
+        SELECT encode(sha256(f.text), 'hex')
+        FROM unnest($1::bytea[]) WITH ORDINALITY AS f (text, number) ORDER BY number
         """, parameters)
     } catch {
       throw .bookkeeping(error.message)

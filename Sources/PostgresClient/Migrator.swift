@@ -1,8 +1,8 @@
 import EventLoop
 import Glibc
 
-/// Applies a directory of numbered SQL files to a database: each once, in order, each in one transaction with the row that
-/// remembers it, so an interruption anywhere leaves either all of a file or nothing.
+/// Applies a directory of numbered SQL files to a database: each once, in order, each in one transaction with the row
+/// that remembers it, so an interruption anywhere leaves either all of a file or nothing.
 ///
 /// Only one runs at a time (an advisory lock of the database); a second one waits and then finds nothing to do.
 package struct Migrator {
@@ -59,8 +59,8 @@ package struct Migrator {
     return State(files: try session.checksums(of: files), applied: try session.applied() ?? [])
   }
 
-  /// Applies what is pending and returns the number of files. Throws before any change when the directory and the database
-  /// tell different stories.
+  /// Applies what is pending and returns the number of files. Throws before any change when the directory and the
+  /// database tell different stories.
   func up() throws(MigrationError) -> Int {
     // The files are read, and refused, before anything waits.
     _ = try MigrationFile.all(in: configuration.directory)
@@ -167,8 +167,8 @@ package struct Migrator {
       detail: nil, schema: nil, table: nil, column: nil, constraint: nil, position: nil, context: nil)
   }
 
-  /// Each statement is its own transaction, so an interruption leaves a part: such a file's statements must be repeatable
-  /// (IF NOT EXISTS), and an index that an interrupted build left invalid is dropped first.
+  /// Each statement is its own transaction, so an interruption leaves a part: such a file's statements must be
+  /// repeatable (IF NOT EXISTS), and an index that an interrupted build left invalid is dropped first.
   private func applyStatementByStatement(
     _ file: MigrationFile, _ checksum: String, since start: MonotonicInstant
   ) throws(MigrationError) {

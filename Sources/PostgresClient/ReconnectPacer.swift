@@ -1,7 +1,8 @@
 import EventLoop
 
-/// Decides when a pool may open its next connection: at most `perSecond` in any second, and after failures one probe at a
-/// time with a delay that doubles from 250 ms to 32 s, shortened by up to a half at random so that workers spread out.
+/// Decides when a pool may open its next connection: at most `perSecond` in any second, and after failures one probe
+/// at a time with a delay that doubles from 250 ms to 32 s, shortened by up to a half at random so that workers
+/// spread out.
 struct ReconnectPacer {
   private let perSecond: Int
   private var starts: [MonotonicInstant] = []

@@ -1,13 +1,14 @@
 /// A Swift type that can be bound to a `$n` of a statement.
 ///
-/// `oid` is the parameter's type as PostgreSQL sees it (`pg_type.oid`); the statement is prepared with it, so a mismatch
-/// with the schema fails at connect and not at the first request.
+/// `oid` is the parameter's type as PostgreSQL sees it (`pg_type.oid`); the statement is prepared with it, so a
+/// mismatch with the schema fails at connect and not at the first request.
 package protocol SQLParameter: Sendable {
   static var oid: UInt32 { get }
   func encode(into buffer: inout ParameterBuffer)
 }
 
-/// The bound values of a segment, one after the other in one block, each followed by a NUL (text parameters are C strings).
+/// The bound values of a segment, one after the other in one block, each followed by a NUL (text parameters are C
+/// strings).
 package struct ParameterBuffer: Sendable {
   struct Slot: Sendable {
     var offset: Int

@@ -1,10 +1,11 @@
-/// Cuts SQL text into its statements, as psql does: quotes, dollar quotes and comments are respected. Needed only for files
-/// whose statements must run one by one; a body in BEGIN ATOMIC … END isn't understood.
+/// Cuts SQL text into its statements, as psql does: quotes, dollar quotes and comments are respected. Needed only for
+/// files whose statements must run one by one; a body in BEGIN ATOMIC … END isn't understood.
 struct SQLStatements {
   private let text: [UInt8]
   private var position = 0
 
-  /// The statements without their semicolons; comments stay where they are, and what is only comment or space is dropped.
+  /// The statements without their semicolons; comments stay where they are, and what is only comment or space is
+  /// dropped.
   static func split(_ text: [UInt8]) -> [String] {
     var scanner = SQLStatements(text: text)
     var statements: [String] = []

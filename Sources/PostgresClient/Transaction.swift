@@ -1,11 +1,11 @@
 import EventLoop
 
 extension DedicatedConnection {
-  /// Runs `body` between BEGIN and COMMIT. Repeated as a whole after a serialisation failure or a deadlock (up to 5 times),
-  /// so `body` must have no effect outside of the database. Rolled back when it throws.
+  /// Runs `body` between BEGIN and COMMIT. Repeated as a whole after a serialisation failure or a deadlock (up to 5
+  /// times), so `body` must have no effect outside of the database. Rolled back when it throws.
   ///
-  /// Throws `.rolledBack` when COMMIT was answered with ROLLBACK (an error inside had been swallowed), `.unknownOutcome`
-  /// when the line was lost during COMMIT, `.unavailable` when it was lost before.
+  /// Throws `.rolledBack` when COMMIT was answered with ROLLBACK (an error inside had been swallowed),
+  /// `.unknownOutcome` when the line was lost during COMMIT, `.unavailable` when it was lost before.
   package func transaction<T: Sendable>(
     _ body: @LoopActor (DedicatedConnection) async throws(DatabaseError) -> T
   ) async throws(DatabaseError) -> T {
@@ -29,7 +29,8 @@ extension DedicatedConnection {
     do {
       value = try await body(self)
     } catch {
-      // Whatever the rollback says, the first error is the one that tells why; an unclean line is closed when given back.
+      // Whatever the rollback says, the first error is the one that tells why; an unclean line is closed when given
+      // back.
       do { _ = try await runText("ROLLBACK") } catch {}
       throw error
     }

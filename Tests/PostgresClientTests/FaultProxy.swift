@@ -133,7 +133,9 @@ final class FaultProxy {
 
   private static func holds(_ bytes: ArraySlice<UInt8>, _ text: [UInt8]) -> Bool {
     guard bytes.count >= text.count else { return false }
-    return (bytes.startIndex...(bytes.endIndex - text.count)).contains { bytes[$0..<($0 + text.count)].elementsEqual(text) }
+    return (bytes.startIndex...(bytes.endIndex - text.count)).contains { start in
+      bytes[start..<(start + text.count)].elementsEqual(text)
+    }
   }
 
   private func cut(_ pair: Pair) {

@@ -3,7 +3,8 @@ import Testing
 
 @testable import PostgresClient
 
-/// The parts of the migration program that need no second process; the whole of it is tried by Tests/Edge/test_migrate.py.
+/// The parts of the migration program that need no second process; the whole of it is tried by
+/// Tests/Edge/test_migrate.py.
 @Suite struct MigrationTests {
   private func file(_ name: String, _ text: String = "SELECT 1;") throws -> MigrationFile {
     try MigrationFile(fileName: name, text: Array(text.utf8))
@@ -33,7 +34,9 @@ import Testing
     #expect(try file("0002_x.sql", "-- role: superuser\n").asConnectingUser)
     #expect(try file("0002_x.sql", "-- Why.\n-- transaction: none\nSELECT").withoutTransaction)
     #expect(try !file("0002_x.sql", "SELECT 1;\n-- transaction: none\n").withoutTransaction)
-    for wrong in ["1_x.sql", "0000_x.sql", "0001_.sql", "0001_X.sql", "0001-x.sql", "00001_x.sql", "0001_x.SQL", "+001_x.sql"] {
+    for wrong in [
+      "1_x.sql", "0000_x.sql", "0001_.sql", "0001_X.sql", "0001-x.sql", "00001_x.sql", "0001_x.SQL", "+001_x.sql",
+    ] {
       #expect(throws: MigrationError.self, "\(wrong)") { try file(wrong) }
     }
   }
@@ -42,7 +45,8 @@ import Testing
     let files = try ["0001_a.sql", "0002_b.sql", "0005_c.sql"].map { (file: try file($0), checksum: "sum-of-\($0)") }
     func row(_ version: Int, _ name: String, _ checksum: String? = nil) -> AppliedMigration {
       let fileName = MigrationFile.fileName(version, name)
-      return AppliedMigration(version: version, name: name, checksum: checksum ?? "sum-of-\(fileName)", appliedAt: "then")
+      let checksum = checksum ?? "sum-of-\(fileName)"
+      return AppliedMigration(version: version, name: name, checksum: checksum, appliedAt: "then")
     }
     let table: [([AppliedMigration], MigrationDifference?)] = [
       ([], nil),
@@ -87,7 +91,8 @@ import Testing
     }
     #expect(difference() == .pending(file: "0001_a.sql", count: 1))
     let migrator = try Migrator(
-      Migrator.Configuration(conninfo: conninfo, directory: directory, ownerRole: "postgres", readerRoles: ["nobody_here"]),
+      Migrator.Configuration(
+        conninfo: conninfo, directory: directory, ownerRole: "postgres", readerRoles: ["nobody_here"]),
       say: { _ in })
     #expect(try migrator.up() == 1 && difference() == nil)
     try write("0002_b.sql", "SELECT 2;")

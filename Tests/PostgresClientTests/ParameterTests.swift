@@ -14,7 +14,8 @@ import Testing
     #expect(throws: DatabaseError.invalidParameter) { try Segment(Self.bytes, SQLText([0x31, 0])) }
   }
 
-  @Test(arguments: [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0xe2, 0x82]] as [[UInt8]])
+  @Test(
+    arguments: [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0xe2, 0x82]] as [[UInt8]])
   func invalidUTF8NeverReachesPostgreSQL(bytes: [UInt8]) {
     #expect(throws: DatabaseError.invalidParameter) { try Segment(Self.bytes, SQLText(bytes)) }
   }

@@ -5,8 +5,12 @@ import Testing
 
 @testable import PostgresClient
 
+/// Everything that needs the server runs one after the other: the tests measure times, memory and connections.
+@Suite(.serialized) enum DatabaseTests {}
+
 /// A schema of its own for one test, first in the search path, in a database that this run makes in the cluster which
-/// TEST_DATABASE_URL names (a superuser's connection string). The cluster is thrown away afterwards, so nothing is dropped.
+/// TEST_DATABASE_URL names (a superuser's connection string). The cluster is thrown away afterwards, so nothing is
+/// dropped.
 struct TestDatabase: Sendable {
   let conninfo: String
 
