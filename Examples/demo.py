@@ -102,7 +102,7 @@ def step(text):
 
 def admin(*arguments, **options):
     """smile-admin, as the database's owner; its one line of JSON."""
-    program = HERE.parent / ".build" / "release" / "smile-admin"
+    program = os.environ.get("SMILE_ADMIN", HERE.parent / ".build" / "release" / "smile-admin")
     environment = dict(os.environ)
     environment["DATABASE_URL"] = environment.get("MIGRATE_DATABASE_URL", environment.get("DATABASE_URL", ""))
     done = subprocess.run([program, *arguments], env=environment, text=True, capture_output=True, **options)

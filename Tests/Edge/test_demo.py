@@ -5,12 +5,14 @@ import time
 
 import pytest
 
+import server as server_module
 from cluster import ROOT
 
 
 @pytest.mark.parametrize("run", ["first", "second"])
 def test_the_main_job_from_registration_to_paid_claim(run, server, db):
-    environment = server.environment | {"MIGRATE_DATABASE_URL": server.cluster.url(server.database)}
+    environment = server.environment | {"MIGRATE_DATABASE_URL": server.cluster.url(server.database),
+                                        "SMILE_ADMIN": str(server_module.PROGRAMS / "smile-admin")}
     before = db.execute("SELECT business_at FROM smile.clock").fetchone()[0]
     started = time.monotonic()
     try:
