@@ -62,7 +62,7 @@ let package = Package(
       name: "supervisor-probe", dependencies: ["Supervisor", "JSON", "CLinux"], path: "Tests/SupervisorProbe",
       swiftSettings: settings),
     tests("Supervisor", ["CLinux", "JSON", "supervisor-probe"]),
-    tests("SocialSecurity", ["JSON", "Crypto", "TestSupport"]),
+    tests("SocialSecurity", ["HTTPServer", "JSON", "Crypto", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -258,7 +258,8 @@ def test_the_context_ends_with_its_transaction(as_server, actors):
     token = actors.member()["token"].encode()
     for _ in range(2):
         with as_server.transaction():
-            as_server.execute("SELECT smile.authenticate(sha256(%s::bytea), '{member}', '127.0.0.1', NULL, NULL)", [token])
+            as_server.execute(
+                "SELECT smile.authenticate(sha256(%s::bytea), '{member}', '127.0.0.1', NULL, NULL)", [token])
             assert as_server.execute("SELECT count(*) FROM smile.member").fetchone() == (1,)
         with as_server.transaction():
             assert as_server.execute("SELECT smile.role(), smile.member_id()").fetchone() == ("none", None)

@@ -215,7 +215,8 @@ def test_a_wrong_password_and_an_unknown_account_look_alike(own_api, own_actors)
 
 def register(client, worker, email, password):
     form = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}
-    client.post("/v1/registrations", form | {"email": email, "phone": "+628120000000", "password": password}).expect(202)
+    form |= {"email": email, "phone": "+628120000000", "password": password}
+    client.post("/v1/registrations", form).expect(202)
 
 
 def test_a_password_counts_whole_and_in_every_spelling(own_api, own_actors):
@@ -273,8 +274,8 @@ def test_an_officer_leaves_a_trace_of_whose_record_was_opened_and_why(own, own_a
 
 def test_a_dump_holds_nothing_that_opens_anything(own, own_api, own_actors):
     member, bank = own_actors.member(), own_actors.bank()
-    own_api.put("/v1/members/me/bank_account", {
-        "bank_code": "014", "number": "7418529630741", "holder_name": "Budi Santoso"}, token=member["token"]).expect(201)
+    account = {"bank_code": "014", "number": "7418529630741", "holder_name": "Budi Santoso"}
+    own_api.put("/v1/members/me/bank_account", account, token=member["token"]).expect(201)
     waiting = own_actors.worker()
     register(own_api, waiting, "menunggu@smile.test", PASSWORD)
     mailed = own_actors.mailed_token("menunggu@smile.test")

@@ -4,7 +4,7 @@ import JSON
 struct Username: Sendable, JSONTextReadable {
   let text: String
 
-  /// - Throws: `invalid_username` unless it has 3 to 40 of `a-z`, `0-9`, `.`, `_`, `-` and begins with a letter or digit.
+  /// - Throws: `invalid_username` unless it has 3 to 40 of `a-z`, `0-9`, `.`, `_`, `-`, a letter or digit first.
   init(parsing text: String) throws(FieldProblem) {
     let lowered = text.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
     let isPlain = lowered.allSatisfy { byte in

@@ -1,8 +1,8 @@
 import Crypto
 import JSON
 
-/// Nomor Induk Kependudukan: the national id number, 16 digits (Permendagri 73/2022 Art. 1). It never stands in a path, a
-/// log or a plain column.
+/// Nomor Induk Kependudukan: the national id number, 16 digits (Law 23/2006 Art. 1 and 13). It never stands in a path,
+/// a log or a plain column.
 package struct NIK: Sendable, Hashable, JSONTextReadable {
   /// Area code (6), birth date as DDMMYY with 40 added to a woman's day (6), serial number (4).
   package let digits: String

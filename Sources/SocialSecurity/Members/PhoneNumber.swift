@@ -1,6 +1,6 @@
 import JSON
 
-/// A phone number in the form of ITU-T E.164: `+`, country code, number. The national form `08…` counts as Indonesian.
+/// A phone number as ITU-T E.164 has it: `+`, country code, number. The national form `08…` counts as Indonesian.
 package struct PhoneNumber: Sendable, Hashable, JSONTextReadable {
   /// Such as `+628123456789`.
   package let text: String

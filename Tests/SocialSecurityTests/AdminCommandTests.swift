@@ -1,0 +1,44 @@
+import Testing
+
+@testable import SocialSecurity
+
+@Suite struct AdminCommandTests {
+  private func parse(_ line: String, typed: String? = nil) -> String {
+    do throws(AdminCommand.Misuse) {
+      let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+      switch try AdminCommand(words, readLine: { typed }) {
+      case .createOfficer(let email, let name, let permissions, let password):
+        return "\(email.text) \(name.text) \(permissions) \(password?.text ?? "-")"
+      case .createBankClient(let name): return name
+      case .importMembers(let file): return file
+      case .demoData: return "demo"
+      }
+    } catch {
+      return "! \(error.reason)"
+    }
+  }
+
+  private let officer = "create-officer --email A@B.id --name Ani"
+
+  @Test func commands() {
+    #expect(parse("\(officer) --permissions a,b") == #"a@b.id Ani ["a", "b"] -"#)
+    #expect(parse("\(officer) --permissions ") == "a@b.id Ani [] -")
+    #expect(
+      parse("\(officer) --permissions a --password-stdin", typed: "perahu kertas") == #"a@b.id Ani ["a"] perahu kertas"#)
+    #expect(parse("create-bank-client --name Bank") == "Bank")
+    #expect(parse("demo-data") == "demo")
+  }
+
+  @Test func misuse() {
+    #expect(parse("") == "! no such command")
+    #expect(parse("fly") == "! no such command")
+    #expect(parse(officer) == "! --permissions is missing")
+    #expect(parse("create-officer --email x --name Ani --permissions a") == "! --email: invalid_email")
+    #expect(parse("\(officer) --permissions a --password-stdin", typed: "x") == "! the password: password_too_short")
+    #expect(parse("\(officer) --permissions a --password-stdin") == "! the password: password_too_short")
+    #expect(parse("create-bank-client --name") == "! --name?")
+    #expect(parse("create-bank-client --name A --name B") == "! --name?")
+    #expect(parse("demo-data --name A") == "! --name has no meaning here")
+    #expect(parse("demo-data now") == "! now?")
+  }
+}
