@@ -29,7 +29,7 @@ package struct JSONWriter {
     separate()
     bytes.append(ASCII.quote)
     // The literal's bytes live as long as the program.
-    unsafe name.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+    name.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
     bytes.append(ASCII.quote)
     bytes.append(ASCII.colon)
     needsComma = false
