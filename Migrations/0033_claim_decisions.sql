@@ -198,6 +198,37 @@ BEGIN
 END
 $$;
 
+-- One claim as its member or an officer reads it. An officer's look at a person's record leaves a row; should that
+-- fail, so does the look.
+CREATE FUNCTION smile.read_claim(wanted uuid) RETURNS smile.answer_row LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM smile.claim AS c WHERE c.id = wanted) THEN
+    PERFORM smile.fail(404, 'not_found');
+  END IF;
+  IF smile.role() = 'officer' THEN
+    PERFORM smile.audit('claim.read', 'claim', wanted);
+  END IF;
+  RETURN smile.answer_claim(wanted, 200);
+END
+$$;
+
+-- What the head of a download needs; the same rule for officers.
+CREATE FUNCTION smile.read_document(wanted uuid, OUT media_type text, OUT size integer, OUT sha256 bytea,
+  OUT file_name text, OUT released boolean)
+LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT d.media_type, d.size, d.sha256, coalesce(d.file_name, ''), d.scan_state IN ('unscanned', 'clean')
+  INTO media_type, size, sha256, file_name, released
+  FROM smile.document AS d WHERE d.id = wanted;
+  IF NOT FOUND THEN
+    PERFORM smile.fail(404, 'not_found');
+  END IF;
+  IF smile.role() = 'officer' THEN
+    PERFORM smile.audit('document.read', 'document', wanted);
+  END IF;
+END
+$$;
+
 -- The lists. Open to whom the policies show the rows.
 CREATE FUNCTION smile.list_claim_types() RETURNS json LANGUAGE sql STABLE
 RETURN (

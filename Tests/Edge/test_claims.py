@@ -273,6 +273,18 @@ def test_every_step_left_one_audit_row(walk, db):
         ("claim.approved", "officer"), ("claim.paid", "officer")])
 
 
+def test_an_officer_s_look_leaves_a_row_and_a_member_s_own_does_not(walk, db):
+    claim = walk().open().submit()
+    document = claim.member.get(claim.path).json["documents"][0]["id"]
+    claim.member.get(f"/v1/documents/{document}/content")
+    claim.officer.get(claim.path, headers={"Access-Purpose": f"claim:{claim.path.split('/')[-1]}"})
+    claim.officer.get(f"/v1/documents/{document}/content")
+    rows = db.execute("SELECT action, role, purpose IS NOT NULL FROM smile.audit_log "
+                      "WHERE action IN ('claim.read', 'document.read') AND subject_id IN (%s, %s)",
+                      [claim.path.split("/")[-1], document]).fetchall()
+    assert sorted(rows) == [("claim.read", "officer", True), ("document.read", "officer", False)]
+
+
 def test_the_queue_is_oldest_first_and_pages_without_gaps(server, walk, officer, db):
     mine = [walk().open().submit().path.split("/")[-1] for _ in range(5)]
     seen, after = [], None

@@ -22,7 +22,10 @@ func listClaims(_ call: Call) async throws(Failure) -> Response {
 }
 
 func getClaim(_ call: Call) async throws(Failure) -> Response {
-  try await call.answer(reading: ClaimStatements.get, call.id("claim_id"))
+  // Not over a shared connection: an officer's look is written down.
+  var work = try call.work()
+  try work.add(ClaimStatements.get, call.id("claim_id"))
+  return try await call.context.answer(read: call.write(work).last)
 }
 
 func getClaimTimeline(_ call: Call) async throws(Failure) -> Response {

@@ -10,9 +10,9 @@ enum ClaimStatements {
   static let list = Statement(
     "claims.list", "SELECT smile.list_claims($1, $2, $3)", String?.self, SQLUUID?.self, Int32.self)
 
+  /// Writes an audit row when an officer asks.
   static let get = Statement(
-    "claims.get", "SELECT smile.claim_body(c.id), smile.etag(c.version) FROM smile.claim AS c WHERE c.id = $1",
-    SQLUUID.self)
+    "claims.get", "SELECT body, etag FROM smile.read_claim($1)", SQLUUID.self)
 
   static let timeline = Statement(
     "claims.timeline", "SELECT t FROM smile.claim_timeline($1, $2) AS t", SQLUUID.self, String.self)

@@ -8,14 +8,10 @@ enum DocumentStatements {
     "documents.get",
     "SELECT smile.document_body(d.id), smile.etag(d.version) FROM smile.document AS d WHERE d.id = $1", SQLUUID.self)
 
-  /// What a download's head needs.
+  /// What a download's head needs; writes an audit row when an officer asks.
   static let content = Statement(
     "documents.content",
-    """
-    SELECT d.media_type, d.size, d.sha256, coalesce(d.file_name, ''), d.scan_state IN ('unscanned', 'clean')
-    FROM smile.document AS d WHERE d.id = $1
-    """,
-    SQLUUID.self)
+    "SELECT media_type, size, sha256, file_name, released FROM smile.read_document($1)", SQLUUID.self)
 
   static let chunk = Statement(
     "documents.chunk",

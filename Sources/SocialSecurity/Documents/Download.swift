@@ -8,7 +8,7 @@ func getDocumentContent(_ call: Call) async throws(Failure) -> Response {
   let id = try call.id("document_id")
   var work = try call.work()
   try work.add(DocumentStatements.content, id)
-  let found = try await call.read(work).last
+  let found = try await call.write(work).last
   guard let found, found.rowCount == 1, let mediaType = found.string(0, 0), let size = found.int(0, 1),
     let digest = found.bytea(0, 2), let fileName = found.string(0, 3)
   else { throw .notFound }
