@@ -16,6 +16,9 @@ func putReturnLines(_ call: Call) async throws(Failure) -> Response {
       throw Failure(415, "unsupported_media_type")
     }
     format = known
+    if let length = call.request.body.declaredLength, length > ReceivedPayroll.bytesMax(known) {
+      throw Failure(413, "payload_too_large")
+    }
     digest = try call.request.headers.string(.contentDigest).flatMap { (text) throws(Failure) in
       try ContentDigest(text)
     }
@@ -42,8 +45,10 @@ func putReturnLines(_ call: Call) async throws(Failure) -> Response {
 
 /// The uploaded file and its SHA-256.
 struct ReceivedPayroll: Sendable {
-  /// 256 MiB, some two million lines.
-  static let bytesMax = 256 << 20
+  /// 256 MiB of CSV or NDJSON, some two million lines.
+  static func bytesMax(_ format: PayrollFormat) -> Int {
+    format == .json ? PayrollReader.jsonBytesMax : 256 << 20
+  }
 
   let bytes: SpooledBody
   let digest: [UInt8]
@@ -61,7 +66,7 @@ struct ReceivedPayroll: Sendable {
     do {
       bytes = try await call.request.body.spool(
         in: call.services.configuration.dataDirectory,
-        quota: format == .json ? PayrollReader.jsonBytesMax : Self.bytesMax,
+        quota: Self.bytesMax(format),
         observe: { (piece: [UInt8]) in hasher.take(piece) })
     } catch {
       throw Failure(bodyError: error)
