@@ -7,6 +7,9 @@ import Glibc
 /// the order of their requests; requests that arrive early wait unparsed.
 @LoopActor
 final class Connection {
+  /// Bytes kept unparsed; then the socket is no longer read.
+  private static let pendingLimit = 65_536
+
   let server: Server
   let descriptor: Int32
   let peer: PeerAddress
@@ -70,13 +73,14 @@ final class Connection {
   private func nextRequest() async -> Request? {
     wantsRequest = true
     parsePending()
-    while ready == nil {
-      guard machine.phase == .fresh || machine.phase == .idle || machine.phase == .head else { return nil }
-      await SuspendedTask.suspend { requestWaiter = $0 }
-    }
+    while mayGetRequest { await SuspendedTask.suspend(while: { mayGetRequest }) { requestWaiter = $0 } }
     let request = ready
     ready = nil
     return request
+  }
+
+  private var mayGetRequest: Bool {
+    ready == nil && (machine.phase == .fresh || machine.phase == .idle || machine.phase == .head)
   }
 
   private func wakeRequestWaiter() {
@@ -134,6 +138,7 @@ final class Connection {
     case .closing, .lingering: return discard(count)
     case .closed: return
     case .fresh, .idle: perform(machine.on(.bytes))
+    case .handling where machine.isPoisoned: return
     case .head, .handling, .answering: break
     }
     let bytes = server.inbox.bytes
@@ -158,18 +163,25 @@ final class Connection {
       if machine.phase == .idle { perform(machine.on(.bytes)) }
       let bytes = pending
       let consumed = parse(bytes.span.extracting(pendingStart..<bytes.count))
-      pendingStart += consumed
-      if pendingStart == pending.count {
-        pending = []
-        pendingStart = 0
-      }
-    }
-    if pendingStart > 65_536 {
-      pending.removeSubrange(0..<pendingStart)
-      pendingStart = 0
+      dropPending(consumed)
     }
     if hasInputEnded, pending.isEmpty || machine.phase == .head { perform(machine.on(.inputEnded)) }
     updateInterest()
+  }
+
+  private func dropPending(_ count: Int) {
+    pendingStart += count
+    // A refusal has thrown it all away in the meantime, or it is used up.
+    if pendingStart >= pending.count { return forgetPending() }
+    if pendingStart > Self.pendingLimit {
+      pending.removeSubrange(0..<pendingStart)
+      pendingStart = 0
+    }
+  }
+
+  private func forgetPending() {
+    pending = []
+    pendingStart = 0
   }
 
   /// Feeds the parser; returns how much was consumed. Stops where the next request begins, unless the task wants it, and
@@ -215,7 +227,7 @@ final class Connection {
   func updateInterest() {
     guard let registration else { return }
     var wanted: Interest = []
-    if !hasInputEnded && (machine.phase == .closing || machine.phase == .lingering || !isFull) { wanted.insert(.read) }
+    if !hasInputEnded && (machine.phase == .closing || machine.phase == .lingering || !isPendingFull) { wanted.insert(.read) }
     // What a flush at the end of the turn will try first needs no event.
     if !output.isEmpty && !isFlushScheduled { wanted.insert(.write) }
     guard wanted != interest else { return }
@@ -223,7 +235,7 @@ final class Connection {
     loop.update(registration, wanted)
   }
 
-  private var isFull: Bool { pending.count - pendingStart >= 65_536 }
+  private var isPendingFull: Bool { pending.count - pendingStart >= Self.pendingLimit }
 
   // MARK: actions
 
@@ -251,14 +263,12 @@ final class Connection {
 
   private func failBody(_ error: BodyError) {
     clearBodyDeadline()
-    pending = []
-    pendingStart = 0
+    forgetPending()
     body?.fail(error)
   }
 
   private func linger() {
-    pending = []
-    pendingStart = 0
+    forgetPending()
     shutdown(descriptor, Int32(SHUT_WR))
     if hasInputEnded { return perform(machine.on(.expired)) }
     setInputDeadline(after: server.limits.linger)

@@ -25,7 +25,7 @@ extension Connection: TurnEndObserver {
     default: break
     }
     scheduleFlush()
-    while output.count > server.limits.responseBuffer, machine.phase != .closed { await room() }
+    await room()
     return endAnswer(content)
   }
 
@@ -53,7 +53,7 @@ extension Connection: TurnEndObserver {
     var left: Int? = if case .length(let length) = content { length } else { nil }
     while true {
       scheduleFlush()
-      while output.count > server.limits.responseBuffer, machine.phase == .answering { await room() }
+      await room()
       guard machine.phase == .answering else { throw StreamError.connectionLost }
       guard let piece = try await next() else { break }
       if piece.isEmpty { continue }
@@ -124,10 +124,12 @@ extension Connection: TurnEndObserver {
     updateInterest()
   }
 
-  /// Waits until the client has taken some of what is queued, or has gone.
+  /// Waits until little enough is queued, or the client has gone.
   private func room() async {
-    await SuspendedTask.suspend { roomWaiter = $0 }
+    while isFull { await SuspendedTask.suspend(while: { isFull }) { roomWaiter = $0 } }
   }
+
+  private var isFull: Bool { output.count > server.limits.responseBuffer && machine.phase == .answering }
 
   func wakeRoomWaiter() {
     guard let waiter = roomWaiter else { return }

@@ -9,8 +9,8 @@ package enum BodyError: Error, Sendable, Equatable {
   case framing(FramingError)
   /// The client has gone.
   case disconnected
-  /// The body is being read elsewhere, or was read before.
-  case alreadyRead
+  /// Another task waits for the same body.
+  case alreadyAwaited
   /// The spool file couldn't be made or written.
   case storage(SystemError)
 }
@@ -73,10 +73,10 @@ package final class RequestBody {
       case .failed(let error): throw error
       case .open: break
       }
-      guard waiter == nil else { throw .alreadyRead }
+      guard waiter == nil else { throw .alreadyAwaited }
       guard let source else { throw .disconnected }
       source.bodyAwaited()
-      await SuspendedTask.suspend { waiter = $0 }
+      await SuspendedTask.suspend(while: { isWaiting }) { waiter = $0 }
     }
   }
 
@@ -95,8 +95,8 @@ package final class RequestBody {
 
   // MARK: the connection's side
 
-  /// Whether the handler waits for bytes.
-  var isAwaited: Bool { waiter != nil }
+  /// Whether there is nothing to give yet.
+  private var isWaiting: Bool { if case .open = state { pieces.isEmpty } else { false } }
 
   var isComplete: Bool { if case .complete = state { true } else { false } }
 

@@ -36,7 +36,7 @@ struct RequestParser {
     chunks = ChunkedDecoder(limits: limits)
   }
 
-  /// The method of the request being read, once its request line was valid.
+  /// The method of the request being read, or of the last one read, once its request line was valid.
   var method: Method? { head.method }
 
   /// Whether no request is begun: the last one's end was read.
@@ -67,6 +67,7 @@ struct RequestParser {
 
   /// One empty line before a request is ignored (RFC 9112 section 2.2).
   private mutating func parseStart(_ input: Span<UInt8>) throws(FramingError) -> (event: Event, consumed: Int) {
+    head = HeadParser(limits: limits, allowedHosts: allowedHosts)
     var start = 0
     if input.count > 0, input[0] == .carriageReturn, !hasSkippedLine {
       guard input.count > 1 else { return (.needMore, 0) }
@@ -75,7 +76,6 @@ struct RequestParser {
       start = 2
     }
     guard input.count > start else { return (.needMore, start) }
-    head = HeadParser(limits: limits, allowedHosts: allowedHosts)
     state = .head
     return try parseHead(input, from: start)
   }

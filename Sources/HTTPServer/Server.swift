@@ -18,7 +18,9 @@ package final class Server {
   private var connections: [Connection] = []
   private var date = HTTPDate()
   private var isDraining = false
-  private var drainWaiter: CheckedContinuation<Void, Never>?
+  private var drainWaiters: [SuspendedTask] = []
+  /// A connection with this descriptor number, or a higher one, leaves fewer than 16 free.
+  private let descriptorLimit: Int32
 
   /// `allowedHosts`: the names (without ports) that the Host field may have; another valid one is answered 421. Empty
   /// allows any. `trustedProxies`: the peers whose `X-Forwarded-For` is believed.
@@ -30,6 +32,13 @@ package final class Server {
     self.allowedHosts = allowedHosts.map { $0.utf8.map(\.lowercased) }
     self.trustedProxies = trustedProxies
     self.handler = handler
+    descriptorLimit = Self.openFilesLimit() - 16
+  }
+
+  private static func openFilesLimit() -> Int32 {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+    return Int32(clamping: limit.rlim_cur)
   }
 
   /// Open connections, those that are being closed included.
@@ -56,18 +65,17 @@ package final class Server {
     listeners = []
     afterLastAccept()
     for connection in connections { connection.drain() }
-    guard !connections.isEmpty else { return }
     let timer = LoopActor.shared.loop.schedule(after: limit) { [self] in
       for connection in connections { connection.perform(connection.machine.on(.answerFailed)) }
     }
-    await withCheckedContinuation { drainWaiter = $0 }
+    await SuspendedTask.suspend(while: { !connections.isEmpty }) { drainWaiters.append($0) }
     LoopActor.shared.loop.cancel(timer)
   }
 
   // MARK: connections
 
   func accepted(_ descriptor: Int32, _ peer: PeerAddress) {
-    let isOverLimit = connections.count >= limits.connections
+    let isOverLimit = connections.count >= limits.connections || descriptor >= descriptorLimit
     // Beyond some refusals at a time there is only one thing left to do.
     guard connections.count < limits.connections + 64 else {
       close(descriptor)
@@ -94,9 +102,9 @@ package final class Server {
       connections[index] = last
       last.index = index
     }
-    if connections.isEmpty, let waiter = drainWaiter {
-      drainWaiter = nil
-      waiter.resume()
+    if connections.isEmpty {
+      for waiter in drainWaiters { waiter.resume() }
+      drainWaiters = []
     }
   }
 

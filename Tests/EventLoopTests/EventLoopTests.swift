@@ -28,9 +28,12 @@ import Testing
       var seen: Set<UInt> = []
       for _ in 0..<100 {
         var waiting: SuspendedTask?
-        let timer = LoopActor.shared.loop.schedule(after: .zero) { waiting?.resume() }
-        await SuspendedTask.suspend { waiting = $0 }
-        LoopActor.shared.loop.cancel(timer)
+        var isOver = false
+        _ = LoopActor.shared.loop.schedule(after: .zero) {
+          isOver = true
+          waiting?.resume()
+        }
+        await SuspendedTask.suspend(while: { !isOver }) { waiting = $0 }
         seen.insert(UInt(pthread_self()))
       }
       return seen
