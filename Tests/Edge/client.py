@@ -4,8 +4,11 @@ import io
 import json
 import secrets
 import socket
+import time
 
 from contract import contract
+
+IDLE = 30   # seconds after which a connection isn't trusted to be open still
 
 
 def new_key():
@@ -46,6 +49,7 @@ class Client:
     def __init__(self, server, token=None, language="en"):
         self.server, self.token, self.language = server, token, language
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        self.used_at = time.monotonic()
 
     def __enter__(self):
         return self
@@ -74,6 +78,9 @@ class Client:
         return answer
 
     def exchange(self, method, target, body, headers):
+        if time.monotonic() - self.used_at > IDLE:
+            self.connection.close()
+        self.used_at = time.monotonic()
         fresh = self.connection.sock is None
         try:
             return self.exchange_once(method, target, body, headers)

@@ -17,7 +17,7 @@ class Cluster:
     def __init__(self, durable=False):
         self.home = tempfile.mkdtemp(prefix="smile-", dir="/tmp")
         os.rmdir(self.home)   # made again by the cluster's owner
-        self.settings = ["max_connections=200"]
+        self.settings = ["max_connections=400"]
         if not durable:
             self.settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         self.start()

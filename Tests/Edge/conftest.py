@@ -1,4 +1,6 @@
+import contextlib
 import datetime
+import itertools
 import pathlib
 
 import psycopg
@@ -42,9 +44,12 @@ def prepare(cluster, database):
         connection.execute("UPDATE smile.deployment SET environment = 'dev'")
 
 
-@pytest.fixture(scope="session")
-def make_server(cluster, migrated):
-    """make_server(**settings) starts a server of its own on a copy of the migrated database; stopped at the end."""
+databases = itertools.count()
+
+
+@contextlib.contextmanager
+def servers(cluster, template):
+    """A function that starts servers, each on a copy of the migrated database; all are stopped at the end."""
     made, clusters = [], []
 
     def make(start=True, cluster_of_its_own=False, **settings):
@@ -55,8 +60,8 @@ def make_server(cluster, migrated):
             Server(where, database).run("smile-migrate", "up")
             prepare(where, database)
         else:
-            where, database = cluster, f"smile_{len(made)}"
-            where.create(database, template=migrated)
+            where, database = cluster, f"smile_{next(databases)}"
+            where.create(database, template=template)
         server = Server(where, database, **settings)
         made.append(server)
         return server.start() if start else server
@@ -65,16 +70,24 @@ def make_server(cluster, migrated):
     codes = [server.stop() for server in made]
     for each in clusters:
         each.destroy()
-    assert not any(code for code in codes if code), f"a server ended with {codes}"
+    assert not any(codes), f"a server ended with {codes}"
+
+
+@pytest.fixture(scope="module")
+def make_server(cluster, migrated):
+    """make_server(**settings) starts a server of this module's own."""
+    with servers(cluster, migrated) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")
-def server(make_server):
+def server(cluster, migrated):
     """The server that most tests share. None of its processes may die on the way."""
-    made = make_server()
-    before = made.children()
-    yield made
-    assert made.children() == before, f"a process of the shared server died:\n{made.log()}"
+    with servers(cluster, migrated) as make:
+        made = make()
+        before = made.children()
+        yield made
+        assert made.children() == before, f"a process of the shared server died:\n{made.log()}"
 
 
 @pytest.fixture
