@@ -1,6 +1,5 @@
 import Testing
 
-@testable import PostgresClient
 @testable import SocialSecurity
 
 @Suite struct MessageTests {
@@ -26,7 +25,7 @@ import Testing
 
   @Test func headersHoldNothingButTheirOwn() throws {
     let message = Message(
-      id: SQLUUID(high: 1, low: 2), createdAt: "", channel: "email", recipient: "sri@example.id",
+      id: .random(), createdAt: "", channel: "email", recipient: "sri@example.id",
       template: "account_exists", language: .id, parameters: ["full_name": "Sri\r\n.\r\nBcc: x@y.z"])
     let mail = try #require(MailText.compose(message, from: "smile@example.id").map { String(decoding: $0, as: UTF8.self) })
     let parts = mail.split(separator: "\r\n\r\n", maxSplits: 1)
