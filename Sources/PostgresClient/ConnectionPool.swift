@@ -187,6 +187,11 @@ final class ConnectionPool: PipelineConnectionOwner {
     }
   }
 
+  /// Closes the connections that nobody holds, so that new ones are made.
+  func discard() {
+    for connection in connections where connection.leases == 0 { connection.close() }
+  }
+
   /// Closes every connection and refuses whoever waits or comes later.
   func close() {
     isClosed = true

@@ -5,8 +5,13 @@ import EventLoop
 @LoopActor
 package final class CopyIn {
   private let connection: PipelineConnection
+  /// Asked before the COPY began: libpq doesn't tell while it runs.
+  private let isInTransaction: Bool
 
-  init(_ connection: PipelineConnection) { self.connection = connection }
+  init(_ connection: PipelineConnection, isInTransaction: Bool) {
+    self.connection = connection
+    self.isInTransaction = isInTransaction
+  }
 
   /// Sends a piece of the data, cut anywhere; returns once the socket has taken it, so the caller reads its source no
   /// faster than the server writes. 32 KiB to 256 KiB at a time are best. Throws `.unavailable` when the line is lost.
@@ -16,7 +21,6 @@ package final class CopyIn {
 
   /// Ends the data and returns the number of rows. The server reports malformed data only here.
   package func finish() async throws(DatabaseError) -> Int {
-    let isInTransaction = connection.isInTransaction
     switch await connection.endCopy(refusing: nil, until: nil) {
     case .done(let results): return results.first?.affectedRows ?? 0
     case .refused(let error): throw .server(error)

@@ -12,11 +12,14 @@ package final class Database {
   private let leased: ConnectionPool
   private let dedicatedPool: ConnectionPool
   private var sweep: TimerHandle?
+  private var isSweepForIdle = false
   private var isClosed = false
   private var counters = Statistics()
 
   /// Waiting and running work is looked at this often; deadlines are met within it.
   private static let sweepInterval: Duration = .milliseconds(100)
+  /// Idle dedicated connections are looked at this often.
+  private static let idleInterval: Duration = .seconds(5)
   /// Serialisation failures and deadlocks of one segment are retried so often.
   private static let transientRetries = 5
 
@@ -84,21 +87,24 @@ package final class Database {
 
   /// Runs a segment as one transaction on a leased connection; one result per statement. Repeated as a whole after a
   /// serialisation failure or deadlock. Throws `.unknownOutcome` when the line was lost, or `limit` passed, after the
-  /// Sync had been sent; `.busy` when no connection was free in time.
+  /// Sync had been sent; `.busy` when no connection was free in time; `.unavailable` also when the server has become
+  /// read-only.
   package func write(_ segment: Segment, within limit: Duration? = nil) async throws(DatabaseError) -> [QueryResult] {
     var retries = 0
     while true {
       let connection = try await acquire(from: leased)
       let deadline = LoopActor.shared.loop.now + (limit ?? configuration.segmentLimit)
       let outcome = await connection.submit(segment, until: deadline)
-      // A primary that has become a standby: the next connect finds the new one (target_session_attrs).
-      if case .refused(let error) = outcome, error.isReadOnly { connection.close() }
       leased.release(connection)
       switch outcome {
       case .done(let results): return results
       case .refused(let error) where error.isTransient && retries < Self.transientRetries:
         counters.retriedWrites += 1
         await sleep(for: .milliseconds(Int.random(in: 10...200)))
+      case .refused(let error) where error.isReadOnly:
+        // The primary has become a standby: the next connects find the new one (target_session_attrs).
+        leased.discard()
+        throw .unavailable(retryAfter: 1)
       case .refused(let error): throw .server(error)
       case .lost(sent: false) where retries < Self.transientRetries: counters.retriedWrites += 1
       case .lost(sent: false): throw .unavailable(retryAfter: 1)
@@ -123,9 +129,10 @@ package final class Database {
       let connection = try await acquire(from: leased)
       let deadline = LoopActor.shared.loop.now + (limit ?? configuration.segmentLimit)
       // The rollback has a Sync of its own, so it runs whatever became of the rehearsal; both leave together.
-      let outcome = await withCheckedContinuation { continuation in
-        connection.post(rehearsal, until: deadline, .continuation(continuation))
-        connection.post(rollback, until: deadline, .callback { [leased] _ in leased.release(connection) })
+      let flight = Flight(until: deadline)
+      let outcome = await flight.wait {
+        connection.post(rehearsal, flight)
+        connection.post(rollback, Flight(until: deadline) { [leased] in leased.release(connection) })
       }
       switch outcome {
       case .done(let results): return Array(results.dropFirst().dropLast())
@@ -168,8 +175,18 @@ package final class Database {
   // MARK: Deadlines
 
   private func scheduleSweep() {
-    guard sweep == nil, !isClosed else { return }
-    sweep = LoopActor.shared.loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweepDeadlines() }
+    if isSweepForIdle, let idle = sweep {
+      LoopActor.shared.loop.cancel(idle)
+      sweep = nil
+    }
+    guard sweep == nil else { return }
+    schedule(after: Self.sweepInterval, forIdle: false)
+  }
+
+  private func schedule(after delay: Duration, forIdle: Bool) {
+    guard !isClosed else { return }
+    isSweepForIdle = forIdle
+    sweep = LoopActor.shared.loop.schedule(after: delay) { [weak self] in self?.sweepDeadlines() }
   }
 
   private func sweepDeadlines() {
@@ -178,7 +195,11 @@ package final class Database {
     let pools = [shared, leased, dedicatedPool]
     for pool in pools { pool.expire(at: now) }
     // An idle worker sleeps: no timer runs while nothing waits, runs or is to be closed.
-    if pools.contains(where: { $0.isBusy }) || !dedicatedPool.connections.isEmpty { scheduleSweep() }
+    if pools.contains(where: { $0.isBusy }) {
+      schedule(after: Self.sweepInterval, forIdle: false)
+    } else if !dedicatedPool.connections.isEmpty {
+      schedule(after: Self.idleInterval, forIdle: true)
+    }
   }
 
   // MARK: Figures

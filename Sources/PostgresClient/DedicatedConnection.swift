@@ -43,8 +43,9 @@ package final class DedicatedConnection {
   /// Starts `COPY … FROM STDIN`; inside a transaction, it belongs to it. Nothing else may run until it is finished.
   package func copyIn(_ sql: StaticString) async throws(DatabaseError) -> CopyIn {
     guard !isGivenBack else { throw .unavailable(retryAfter: 1) }
+    let isInTransaction = connection.isInTransaction
     switch await connection.run(sql.description, until: nil) {
-    case .copying: return CopyIn(connection)
+    case .copying: return CopyIn(connection, isInTransaction: isInTransaction)
     case .refused(let error): throw .server(error)
     case .lost: throw .unavailable(retryAfter: 1)
     case .timedOut: throw .timeout
@@ -59,7 +60,6 @@ package final class DedicatedConnection {
       await connection.run(sql, until: Self.deadline(limit)), mayHaveCommitted: !isInTransaction)
   }
 
-  var isInTransaction: Bool { connection.isInTransaction }
   var isOpen: Bool { connection.isOpen }
 
   /// Undoes what the session may have been left with: an open transaction closes the line, the rest is reset (DISCARD

@@ -41,13 +41,8 @@ struct FIFO<Element> {
     return elements[head...].compactMap { $0 }
   }
 
-  /// Changes each element, oldest first.
-  mutating func updateEach(_ change: (inout Element) -> Void) {
-    for index in head..<elements.count {
-      guard var element = elements[index] else { continue }
-      elements[index] = nil
-      change(&element)
-      elements[index] = element
-    }
+  /// Visits each element, oldest first.
+  func forEach(_ visit: (Element) -> Void) {
+    for case let element? in elements[head...] { visit(element) }
   }
 }

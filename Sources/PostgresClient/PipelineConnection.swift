@@ -19,35 +19,47 @@ protocol PipelineConnectionOwner: AnyObject {
   func connectionClosed(_ connection: PipelineConnection)
 }
 
+/// One segment or command on its way: who waits for it, until when, and how it ended. An object rather than a checked
+/// continuation in a queue: one allocation, and no value of a resilient type to copy on the way of every request.
+@LoopActor
+final class Flight {
+  let deadline: MonotonicInstant?
+  let since: MonotonicInstant
+  private(set) var outcome: SegmentOutcome?
+  private var waiter: SuspendedTask?
+  private var onEnd: (@LoopActor () -> Void)?
+
+  init(until deadline: MonotonicInstant?, onEnd: (@LoopActor () -> Void)? = nil) {
+    self.deadline = deadline
+    self.onEnd = onEnd
+    since = LoopActor.shared.loop.now
+  }
+
+  /// Suspends the caller while `start` sends the work, until it has ended.
+  func wait(_ start: @LoopActor () -> Void) async -> SegmentOutcome {
+    await SuspendedTask.suspend { task in
+      waiter = task
+      start()
+    }
+    return outcome ?? .outOfStep
+  }
+
+  /// The first outcome counts; later ones are those of work that its caller has given up.
+  func end(_ outcome: SegmentOutcome) {
+    if self.outcome != nil { return }
+    self.outcome = outcome
+    let waiter = waiter
+    self.waiter = nil
+    waiter?.resume()
+    onEnd?()
+    onEnd = nil
+  }
+}
+
 /// One established connection on the loop. Segments may be posted while others are in flight; their outcomes come in
 /// order. Nothing here blocks: sends are buffered, and EPOLLOUT is awaited only while libpq couldn't send everything.
 @LoopActor
 final class PipelineConnection {
-  enum Ending {
-    case continuation(CheckedContinuation<SegmentOutcome, Never>)
-    case callback(@LoopActor (SegmentOutcome) -> Void)
-
-    @LoopActor func callAsFunction(_ outcome: SegmentOutcome) {
-      switch self {
-      case .continuation(let continuation): continuation.resume(returning: outcome)
-      case .callback(let callback): callback(outcome)
-      }
-    }
-  }
-
-  private struct Pending {
-    let deadline: MonotonicInstant?
-    var ending: Ending?
-    let since: MonotonicInstant
-
-    @LoopActor
-    init(_ deadline: MonotonicInstant?, _ ending: Ending) {
-      self.deadline = deadline
-      self.ending = ending
-      since = LoopActor.shared.loop.now
-    }
-  }
-
   let purpose: ConnectionPurpose
   weak var owner: (any PipelineConnectionOwner)?
   /// Callers that hold this connection; the pool's own count.
@@ -63,13 +75,13 @@ final class PipelineConnection {
   private var isPipelining = false
 
   private var machine = PipelineStateMachine()
-  private var pending = FIFO<Pending>()
+  private var pending = FIFO<Flight>()
   private var results: [QueryResult] = []
   private var failure: ServerError?
   /// The command that runs outside of pipeline mode, and whoever waits for room in the socket while it copies.
-  private var plain: Pending?
+  private var plain: Flight?
   private var isCopying = false
-  private var flushWaiter: CheckedContinuation<Void, Never>?
+  private var flushWaiter: SuspendedTask?
 
   /// Takes over a connected, non-blocking line.
   init(_ line: LibPQ, _ purpose: ConnectionPurpose) throws(DatabaseError) {
@@ -95,25 +107,26 @@ final class PipelineConnection {
 
   /// Sends a segment with its Sync and waits for its outcome.
   func submit(_ segment: Segment, until deadline: MonotonicInstant?) async -> SegmentOutcome {
-    await withCheckedContinuation { post(segment, until: deadline, .continuation($0)) }
+    let flight = Flight(until: deadline)
+    return await flight.wait { post(segment, flight) }
   }
 
-  /// Sends a segment with its Sync; `ending` is told the outcome, once.
-  func post(_ segment: Segment, until deadline: MonotonicInstant?, _ ending: Ending) {
+  /// Sends a segment with its Sync; the flight is told the outcome.
+  func post(_ segment: Segment, _ flight: Flight) {
     guard isOpen, plain == nil, !isCopying, isPipelining || line.enterPipeline() else {
-      return ending(.lost(sent: false))
+      return flight.end(.lost(sent: false))
     }
     isPipelining = true
     for command in segment.commands where !send(command, segment.parameters) {
-      ending(.lost(sent: false))
+      flight.end(.lost(sent: false))
       return close()
     }
     guard line.sendSync() else {
-      ending(.lost(sent: false))
+      flight.end(.lost(sent: false))
       return close()
     }
     machine.submit(statements: segment.count)
-    pending.append(Pending(deadline, ending))
+    pending.append(flight)
     flush()
   }
 
@@ -128,18 +141,17 @@ final class PipelineConnection {
 
   /// Runs text outside of pipeline mode (several statements, COPY) and waits for its outcome.
   func run(_ sql: String, until deadline: MonotonicInstant?) async -> SegmentOutcome {
-    await withCheckedContinuation { startPlain(sql, deadline, .continuation($0)) }
-  }
-
-  private func startPlain(_ sql: String, _ deadline: MonotonicInstant?, _ ending: Ending) {
-    guard isOpen, machine.inFlight == 0, plain == nil, !isCopying else { return ending(.lost(sent: false)) }
-    guard !isPipelining || line.exitPipeline(), line.sendSimple(sql) else {
-      ending(.lost(sent: false))
-      return close()
+    let flight = Flight(until: deadline)
+    return await flight.wait {
+      guard isOpen, machine.inFlight == 0, plain == nil, !isCopying else { return flight.end(.lost(sent: false)) }
+      guard !isPipelining || line.exitPipeline(), line.sendSimple(sql) else {
+        flight.end(.lost(sent: false))
+        return close()
+      }
+      isPipelining = false
+      plain = flight
+      flush()
     }
-    isPipelining = false
-    plain = Pending(deadline, ending)
-    flush()
   }
 
   /// Sends a piece of COPY data and returns once the socket has taken it, so that memory stays flat.
@@ -147,20 +159,19 @@ final class PipelineConnection {
     guard isOpen, isCopying, flushWaiter == nil, line.putCopyData(data) else { return false }
     flush()
     // Whether there is something to wait for is asked inside: the task may have been suspended on the way there.
-    await withCheckedContinuation { waiter in
-      if isOpen && awaitsWritable { flushWaiter = waiter } else { waiter.resume() }
+    await SuspendedTask.suspend { task in
+      if isOpen && awaitsWritable { flushWaiter = task } else { task.resume() }
     }
     return isOpen
   }
 
   /// Ends the COPY (a reason makes the server refuse it) and waits for its outcome.
   func endCopy(refusing reason: StaticString?, until deadline: MonotonicInstant?) async -> SegmentOutcome {
-    await withCheckedContinuation { continuation in
-      guard isOpen, isCopying, line.putCopyEnd(refusing: reason) else {
-        return continuation.resume(returning: .lost(sent: false))
-      }
+    let flight = Flight(until: deadline)
+    return await flight.wait {
+      guard isOpen, isCopying, line.putCopyEnd(refusing: reason) else { return flight.end(.lost(sent: false)) }
       isCopying = false
-      plain = Pending(deadline, .continuation(continuation))
+      plain = flight
       flush()
     }
   }
@@ -171,9 +182,14 @@ final class PipelineConnection {
     case .pending: awaitWritable(true)
     case .done:
       awaitWritable(false)
-      flushWaiter?.resume()
-      flushWaiter = nil
+      resumeCopy()
     }
+  }
+
+  private func resumeCopy() {
+    let task = flushWaiter
+    flushWaiter = nil
+    task?.resume()
   }
 
   private func awaitWritable(_ wanted: Bool) {
@@ -230,7 +246,7 @@ final class PipelineConnection {
   private func end(_ outcome: SegmentOutcome) {
     results = []
     failure = nil
-    pending.popFirst()?.ending?(outcome)
+    pending.popFirst()?.end(outcome)
   }
 
   private func receivePlain(_ result: ResultStorage) {
@@ -241,20 +257,20 @@ final class PipelineConnection {
       failure = failure ?? error
     case .copyIn:
       isCopying = true
-      let ending = plain?.ending
+      let flight = plain
       plain = nil
-      ending?(.copying)
+      flight?.end(.copying)
     case .copyOut, .skipped, .sync, .other: fail(.outOfStep)
     }
   }
 
   private func endPlain() {
     let outcome: SegmentOutcome = failure.map { .refused($0) } ?? .done(results)
-    let ending = plain?.ending
+    let flight = plain
     plain = nil
     results = []
     failure = nil
-    ending?(outcome)
+    flight?.end(outcome)
   }
 
   // MARK: Ending
@@ -265,10 +281,8 @@ final class PipelineConnection {
   func expire(at now: MonotonicInstant, silence: Duration) {
     if purpose == .shared {
       if let oldest = pending.first, oldest.since + silence <= now { return lose() }
-      pending.updateEach { entry in
-        guard let deadline = entry.deadline, deadline <= now, let ending = entry.ending else { return }
-        entry.ending = nil
-        ending(.timedOut)
+      pending.forEach { flight in
+        if let deadline = flight.deadline, deadline <= now { flight.end(.timedOut) }
       }
     } else if let deadline = plain?.deadline ?? pending.first?.deadline, deadline <= now {
       fail(.timedOut)
@@ -292,9 +306,8 @@ final class PipelineConnection {
     isCopying = false
     results = []
     failure = nil
-    flushWaiter?.resume()
-    flushWaiter = nil
-    for entry in interrupted { entry.ending?(outcome) }
+    resumeCopy()
+    for flight in interrupted { flight.end(outcome) }
     owner?.connectionClosed(self)
   }
 }

@@ -100,12 +100,8 @@ package struct ParameterBuffer: Sendable {
   mutating func appendElement(_ bytes: [UInt8]) { self.bytes.append(contentsOf: bytes) }
 
   mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
-    let width = Integer.bitWidth
-    var shift = width - 8
-    while shift >= 0 {
-      bytes.append(UInt8(truncatingIfNeeded: value >> Integer(shift)))
-      shift -= 8
-    }
+    var value = value.bigEndian
+    unsafe withUnsafeBytes(of: &value) { unsafe bytes.append(contentsOf: $0) }
   }
 
   private mutating func close(from start: Int, isBinary: Bool) {

@@ -66,10 +66,11 @@ import Testing
       }
     }
     #expect(queue.count == next - expected)
-    queue.updateEach { $0 += 1 }
-    queue.updateFirst { $0 -= 1 }
-    #expect(queue.first == expected)
-    #expect(queue.removeAll() == [expected] + (expected + 1..<next).map { $0 + 1 })
+    queue.updateFirst { $0 = -1 }
+    var visited: [Int] = []
+    queue.forEach { visited.append($0) }
+    #expect(queue.first == -1 && visited == [-1] + (expected + 1..<next))
+    #expect(queue.removeAll() == visited)
     #expect(queue.popFirst() == nil)
   }
 }

@@ -16,13 +16,14 @@ extension DatabaseTests {
     static let wide = Statement("s.wide", "SELECT octet_length($1), $1", [UInt8].self, binaryResult: true)
     static let orphan = Statement("s.orphan", "INSERT INTO child (parent) VALUES ($1)", Int64.self)
     static let flaky = Statement("s.flaky", "SELECT flaky($1)", Int64.self)
+    static let refuse = Statement("s.refuse", "SELECT refuse($1)", String.self)
     static let settings = Statement(
       "s.settings",
       """
       SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('client_encoding'),
         current_setting('application_name'), current_setting('default_transaction_read_only')
       """)
-    static let all: [any StatementDescription] = [insert, divide, count, echo, wide, orphan, flaky, settings]
+    static let all: [any StatementDescription] = [insert, divide, count, echo, wide, orphan, flaky, refuse, settings]
 
     private func make() throws -> TestDatabase {
       try TestDatabase(
@@ -36,6 +37,8 @@ extension DatabaseTests {
           IF try < successful THEN RAISE EXCEPTION 'try %', try USING ERRCODE = '40001'; END IF;
           RETURN try;
         END $$;
+        CREATE FUNCTION refuse(code text) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = code, DETAIL = 'because'; END $$;
         """)
     }
 
@@ -160,6 +163,29 @@ extension DatabaseTests {
       }
       #expect(server.isTransient)
       #expect(try test.run("SELECT last_value FROM tries").int(0, 0) == 6, "one try and five retries")
+      await database.close()
+    }
+
+    @Test @LoopActor func aServerThatBecameReadOnlyIsLeft() async throws {
+      let test = try make()
+      let database = Database(test.configuration(Self.all))
+      try await database.start()
+      let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.refuse, "25006")) }
+      #expect(error == .unavailable(retryAfter: 1))
+      #expect(await eventually { database.statistics.connectionsOpened == 12 })
+      await database.close()
+    }
+
+    @Test @LoopActor func theProductsOwnCodesArrive() async throws {
+      let test = try make()
+      let database = Database(test.configuration(Self.all))
+      try await database.start()
+      let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.refuse, "SM422")) }
+      guard case .server(let server)? = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(server.sqlState == "SM422" && server.message == "refused" && server.detail == "because")
       await database.close()
     }
 
