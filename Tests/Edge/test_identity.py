@@ -291,6 +291,23 @@ def test_a_dump_holds_nothing_that_opens_anything(own, own_api, own_actors):
             assert form not in done.stdout, f"the dump holds the {what}"
 
 
+def test_what_time_has_made_useless_is_deleted(own, own_api, own_actors, later):
+    """By the role of the jobs process; what is alive stays."""
+    session = log_in(own_api, own_actors.member()).expect(201).json
+    later(16 * 60)
+    fresh = refresh(own_api, session["refresh_token"]).expect(200).json
+    with own.cluster.connect(own.database) as connection:
+        def count(table, condition):
+            return connection.execute(f"SELECT count(*) FROM smile.{table} WHERE {condition}").fetchone()[0]
+        dead = "expires_at <= smile.security_now()"
+        alive = count("access_token", f"NOT {dead}")
+        connection.execute("SET ROLE smile_jobs")
+        connection.execute("SELECT smile.purge_identity()")
+        connection.execute("RESET ROLE")
+        assert count("access_token", dead) == 0 and count("access_token", "true") == alive
+    own_api.get("/v1/members/me", token=fresh["access_token"]).expect(200)
+
+
 # MARK: smile-admin
 
 @pytest.mark.parametrize("arguments,code", [
