@@ -10,11 +10,11 @@ package struct Contract: Sendable {
   /// - Throws: `StartFailure` when it can't be read or isn't plain YAML.
   package init(directory: String) throws(StartFailure) {
     let path = "\(directory)/openapi.yaml"
-    guard let bytes = SmallFile.read(path), let text = String(validating: bytes, as: UTF8.self) else {
+    guard let bytes = SmallFile.read(path), (try? UTF8Span(validating: bytes.span)) != nil else {
       throw StartFailure("\(path) can't be read")
     }
     do {
-      json = try PlainYAML.json(text)
+      json = try PlainYAML.json(bytes)
     } catch {
       throw StartFailure("\(path), \(error)")
     }

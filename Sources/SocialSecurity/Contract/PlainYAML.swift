@@ -2,8 +2,9 @@ import JSON
 
 /// Reads the plain subset of YAML that the contract is written in, and writes it as JSON.
 ///
-/// Block maps and lists, plain and quoted scalars, `|` and `>` blocks, `[a, b]` and `{}`; no anchors, tags or documents. What
-/// it doesn't know is an error at start, so the contract stays plain.
+/// Block maps and lists, plain and quoted scalars, `|` and `>` blocks, `[a, b]` and `{}`; no anchors, tags or documents.
+/// What it doesn't know is an error at start, so the contract stays plain. Works on bytes: every worker reads the
+/// contract at its start, and on characters that took 100 ms for 200 KB.
 struct PlainYAML {
   struct SyntaxError: Error, CustomStringConvertible {
     let line: Int
@@ -11,60 +12,63 @@ struct PlainYAML {
     var description: String { "line \(line): \(reason)" }
   }
 
+  private typealias Text = ArraySlice<UInt8>
+
   private struct Line {
+    /// Counted from 1.
     let number: Int
     let indent: Int
-    let text: String
+    let text: Text
   }
 
-  private let source: [String]
+  private let source: [Text]
   private var lines: [Line] = []
   private var position = 0
 
   /// - Throws: `SyntaxError` with the line at fault.
-  static func json(_ yaml: String) throws(SyntaxError) -> [UInt8] {
+  static func json(_ yaml: [UInt8]) throws(SyntaxError) -> [UInt8] {
     var reader = PlainYAML(yaml)
     let root = try reader.node(indent: 0)
     if reader.position < reader.lines.count {
       throw SyntaxError(line: reader.lines[reader.position].number, reason: "unexpected indentation")
     }
-    var json = JSONWriter(capacity: yaml.utf8.count)
+    var json = JSONWriter(capacity: yaml.count)
     json.value(root)
     return json.bytes
   }
 
-  private init(_ yaml: String) {
-    source = yaml.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  private init(_ yaml: [UInt8]) {
+    source = yaml[...].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, text) in source.enumerated() {
-      let content = text.drop { $0 == " " }
-      if content.isEmpty || content.first == "#" { continue }
-      lines.append(Line(number: index + 1, indent: text.count - content.count, text: String(content)))
+      let content = Self.trimmed(text)
+      if content.isEmpty || content.first == UInt8(ascii: "#") { continue }
+      lines.append(Line(number: index + 1, indent: content.startIndex - text.startIndex, text: content))
     }
   }
 
+  // MARK: blocks
+
   private mutating func node(indent: Int) throws(SyntaxError) -> JSONValue {
     guard position < lines.count, lines[position].indent >= indent else { return .null }
-    let level = lines[position].indent
-    if lines[position].text.hasPrefix("- ") || lines[position].text == "-" {
-      return try list(level)
-    }
-    if Self.key(of: lines[position].text) != nil { return try map(level) }
+    let line = lines[position]
+    if Self.isItem(line.text) { return try list(line.indent) }
+    if Self.key(of: line.text) != nil { return try map(line.indent) }
     position += 1
-    return try Self.scalar(lines[position - 1].text, lines[position - 1].number)
+    return try Self.scalar(line.text, line.number)
   }
 
   private mutating func list(_ level: Int) throws(SyntaxError) -> JSONValue {
     var items: [JSONValue] = []
-    while position < lines.count, lines[position].indent == level, lines[position].text.hasPrefix("-") {
+    while position < lines.count, lines[position].indent == level, Self.isItem(lines[position].text) {
       let line = lines[position]
-      let rest = line.text.dropFirst().drop { $0 == " " }
+      let rest = Self.trimmed(line.text.dropFirst())
       if rest.isEmpty {
         position += 1
         items.append(try node(indent: level + 1))
       } else {
         // `- a: 1` is a map that begins on the dash's line.
-        let inner = level + line.text.count - rest.count
-        lines[position] = Line(number: line.number, indent: inner, text: String(rest))
+        let inner = level + rest.startIndex - line.text.startIndex
+        lines[position] = Line(number: line.number, indent: inner, text: rest)
         items.append(try node(indent: inner))
       }
     }
@@ -81,105 +85,131 @@ struct PlainYAML {
       }
       guard seen.insert(name).inserted else { throw SyntaxError(line: line.number, reason: "\(name) stands twice") }
       position += 1
-      if rest.isEmpty {
-        let nested = position < lines.count && lines[position].indent > level
-        let sequence = position < lines.count && lines[position].indent == level && lines[position].text.hasPrefix("- ")
-        let value: JSONValue = nested || sequence ? try node(indent: sequence ? level : level + 1) : .null
-        members.append(JSONMember(name, value))
-      } else if rest == "|" || rest == ">" {
-        members.append(JSONMember(name, .string(block(after: line, folded: rest == ">"))))
-      } else {
-        members.append(JSONMember(name, try Self.scalar(rest, line.number)))
-      }
+      members.append(JSONMember(name, try value(rest, after: line)))
     }
     return .object(members)
   }
 
-  /// Text that keeps its lines (`|`) or joins them (`>`).
-  private mutating func block(after key: Line, folded: Bool) -> String {
-    var texts: [String] = []
+  /// What belongs to a key: on its line, or in the lines below.
+  private mutating func value(_ rest: Text, after line: Line) throws(SyntaxError) -> JSONValue {
+    if rest.elementsEqual("|".utf8) { return .string(block(after: line, joined: "\n")) }
+    if rest.elementsEqual(">".utf8) { return .string(block(after: line, joined: " ")) }
+    if !rest.isEmpty { return try Self.scalar(rest, line.number) }
+    guard position < lines.count else { return .null }
+    // A list may stand as far left as its key.
+    if lines[position].indent == line.indent, Self.isItem(lines[position].text) { return try list(line.indent) }
+    return lines[position].indent > line.indent ? try node(indent: line.indent + 1) : .null
+  }
+
+  private mutating func block(after key: Line, joined separator: String) -> String {
+    var texts: [Text] = []
     var index = key.number
     while index < source.count {
-      let text = source[index]
-      let content = text.drop { $0 == " " }
-      if !content.isEmpty, text.count - content.count <= key.indent { break }
-      texts.append(text)
+      let content = Self.trimmed(source[index])
+      if !content.isEmpty, content.startIndex - source[index].startIndex <= key.indent { break }
+      texts.append(source[index])
       index += 1
     }
     while texts.last?.isEmpty == true { texts.removeLast() }
-    let margin = texts.filter { !$0.isEmpty }.map { $0.count - $0.drop { $0 == " " }.count }.min() ?? 0
+    let margin = texts.filter { !$0.isEmpty }.map { Self.trimmed($0).startIndex - $0.startIndex }.min() ?? 0
     while position < lines.count, lines[position].number <= index { position += 1 }
-    return texts.map { String($0.dropFirst(margin)) }.joined(separator: folded ? " " : "\n") + "\n"
+    return texts.map { Self.string($0.dropFirst(margin)) }.joined(separator: separator) + "\n"
   }
 
-  private static func scalar(_ text: String, _ line: Int) throws(SyntaxError) -> JSONValue {
-    switch text {
+  // MARK: scalars
+
+  private static func scalar(_ text: Text, _ line: Int) throws(SyntaxError) -> JSONValue {
+    guard let first = text.first else { return .null }
+    switch first {
+    case UInt8(ascii: "["):
+      guard text.last == UInt8(ascii: "]") else {
+        throw SyntaxError(line: line, reason: "a list must end on its line")
+      }
+      var values: [JSONValue] = []
+      for item in items(of: text.dropFirst().dropLast()) { values.append(try scalar(item, line)) }
+      return .array(values)
+    case UInt8(ascii: "'"), UInt8(ascii: "\""):
+      guard text.count > 1, text.last == first else { throw SyntaxError(line: line, reason: "unclosed quote") }
+      return .string(unquoted(string(text.dropFirst().dropLast()), first))
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+      return number(text) ?? .string(string(text))
+    default: break
+    }
+    switch string(text) {
     case "true": return .bool(true)
     case "false": return .bool(false)
     case "null", "~": return .null
     case "{}": return .object([])
-    default: break
+    case let plain:
+      if "&*!{%@`".utf8.contains(first) { throw SyntaxError(line: line, reason: "\(plain) isn't plain") }
+      return .string(plain)
     }
-    guard let first = text.first else { return .null }
-    if first == "[" {
-      guard text.last == "]" else { throw SyntaxError(line: line, reason: "a list must end on its line") }
-      var values: [JSONValue] = []
-      for item in items(of: text.dropFirst().dropLast()) { values.append(try scalar(item, line)) }
-      return .array(values)
-    }
-    if first == "'" || first == "\"" {
-      guard text.count > 1, text.last == first else { throw SyntaxError(line: line, reason: "unclosed quote") }
-      return .string(unquoted(text.dropFirst().dropLast(), first))
-    }
-    if "&*!{%@`".contains(first) { throw SyntaxError(line: line, reason: "\(first) isn't plain") }
-    return number(text) ?? .string(text)
   }
 
-  private static func unquoted(_ text: Substring, _ quote: Character) -> String {
-    let text = String(text)
-    if quote == "'" { return text.replacing("''", with: "'") }
+  private static func unquoted(_ text: String, _ quote: UInt8) -> String {
+    if quote == UInt8(ascii: "'") { return text.replacing("''", with: "'") }
     return text.replacing("\\n", with: "\n").replacing("\\\"", with: "\"").replacing("\\\\", with: "\\")
   }
 
-  private static func items(of text: Substring) -> [String] {
-    var items: [String] = []
-    var current = ""
-    var quote: Character?
-    for character in text {
-      if let open = quote {
-        if character == open { quote = nil }
-        current.append(character)
-      } else if character == "," {
-        items.append(current)
-        current = ""
-      } else {
-        if current.isEmpty, character == " " { continue }
-        if current.isEmpty, character == "'" || character == "\"" { quote = character }
-        current.append(character)
+  /// The items between a list's brackets; a comma inside quotes separates nothing.
+  private static func items(of text: Text) -> [Text] {
+    var items: [Text] = []
+    var start = text.startIndex
+    var quote: UInt8?
+    for index in text.indices {
+      let byte = text[index]
+      if byte == quote {
+        quote = nil
+      } else if quote == nil, byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
+        quote = byte
+      } else if quote == nil, byte == UInt8(ascii: ",") {
+        items.append(trimmed(text[start..<index]))
+        start = index + 1
       }
     }
-    if !current.isEmpty { items.append(current) }
-    return items
+    let last = trimmed(text[start...])
+    return last.isEmpty ? items : items + [last]
   }
 
-  private static func number(_ text: String) -> JSONValue? {
-    guard let document = try? JSONReader.parse(Array("[\(text)]".utf8)), case .array(let values) = document.root,
-      values.count == 1, case .number = values[0]
+  private static func number(_ text: Text) -> JSONValue? {
+    guard let document = try? JSONReader.parse([UInt8(ascii: "[")] + text + [UInt8(ascii: "]")]),
+      case .array(let values) = document.root, values.count == 1, case .number = values[0]
     else { return nil }
     return values[0]
   }
 
-  /// A line's key and what stands after its colon; nil when the line isn't `key: …`.
-  private static func key(of text: String) -> (String, String)? {
-    if let quote = text.first, quote == "'" || quote == "\"" {
-      let inner = text.dropFirst()
-      guard let end = inner.firstIndex(of: quote) else { return nil }
-      let after = inner[inner.index(after: end)...]
-      guard after == ":" || after.hasPrefix(": ") else { return nil }
-      return (String(inner[..<end]), String(after.dropFirst().drop { $0 == " " }))
-    }
-    if text.last == ":", !text.contains(": ") { return (String(text.dropLast()), "") }
-    guard let range = text.firstRange(of: ": ") else { return nil }
-    return (String(text[..<range.lowerBound]), String(text[range.upperBound...].drop { $0 == " " }))
+  // MARK: lines
+
+  private static func isItem(_ text: Text) -> Bool {
+    text.first == UInt8(ascii: "-") && (text.count == 1 || text[text.startIndex + 1] == UInt8(ascii: " "))
   }
+
+  /// A line's key and what stands after its colon; nil when the line isn't `key: …`.
+  private static func key(of text: Text) -> (String, Text)? {
+    var end = text.startIndex
+    var name = text
+    if let quote = text.first, quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") {
+      guard let closing = text.dropFirst().firstIndex(of: quote) else { return nil }
+      name = text[(text.startIndex + 1)..<closing]
+      end = closing + 1
+      guard end < text.endIndex, text[end] == UInt8(ascii: ":") else { return nil }
+    } else {
+      guard let colon = colon(in: text) else { return nil }
+      name = text[..<colon]
+      end = colon
+    }
+    guard end + 1 == text.endIndex || text[end + 1] == UInt8(ascii: " ") else { return nil }
+    return (string(name), trimmed(text[(end + 1)...]))
+  }
+
+  /// The first colon that a space or the line's end follows.
+  private static func colon(in text: Text) -> Int? {
+    text.indices.first { index in
+      text[index] == UInt8(ascii: ":") && (index + 1 == text.endIndex || text[index + 1] == UInt8(ascii: " "))
+    }
+  }
+
+  private static func trimmed(_ text: Text) -> Text { text.drop { $0 == UInt8(ascii: " ") } }
+
+  private static func string(_ text: Text) -> String { String(decoding: text, as: UTF8.self) }
 }
