@@ -16,13 +16,18 @@ final class FaultProxy {
     case cutOnReply
     /// Pass nothing on any more, in either direction.
     case stall
+    /// Pass on only so many of these bytes, then cut both sides.
+    case cutWithin(Int)
+    /// Pass the bytes on, and only so many of the answer's, then cut both sides.
+    case cutReplyAfter(Int)
   }
 
   private final class Pair {
     let client: Int32
     let server: Int32
     var registrations: [Registration] = []
-    var dropsReply = false
+    /// How many bytes of the server's may still pass; nil for all.
+    var replyLeft: Int?
     var isStalled = false
 
     init(client: Int32, server: Int32) {
@@ -105,19 +110,30 @@ final class FaultProxy {
     if count == -Int(EAGAIN) { return }
     guard count > 0 else { return cut(pair) }
     let bytes = block[..<count]
-    if from == pair.client, fault != .none, !trigger.isEmpty, Self.holds(bytes, trigger) {
-      strikes += 1
+    var allowed = count
+    if from == pair.client, !trigger.isEmpty, Self.holds(bytes, trigger) {
       switch fault {
       case .none: break
-      case .cutBefore: return cut(pair)
-      case .cutOnReply: pair.dropsReply = true
+      case .cutBefore: allowed = 0
+      case .cutOnReply: pair.replyLeft = 0
       case .stall: pair.isStalled = true
+      case .cutWithin(let limit): allowed = min(limit, count)
+      case .cutReplyAfter(let limit): pair.replyLeft = limit
       }
+      if pair.isStalled || allowed < count { strikes += 1 }
+    } else if from == pair.server, let left = pair.replyLeft {
+      allowed = min(left, count)
+      pair.replyLeft = left - allowed
+      if allowed < count { strikes += 1 }
     }
     if pair.isStalled { return }
-    if from == pair.server && pair.dropsReply { return cut(pair) }
+    forward(bytes[..<allowed], to, pair)
+    if allowed < count { cut(pair) }
+  }
+
+  private func forward(_ bytes: ArraySlice<UInt8>, _ to: Int32, _ pair: Pair) {
     var sent = 0
-    while sent < count {
+    while sent < bytes.count {
       let rest = Array(bytes[sent...])
       let written = unsafe clinux_send(to, rest, rest.count)
       if written == -Int(EAGAIN) {

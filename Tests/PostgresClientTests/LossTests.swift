@@ -56,6 +56,37 @@ extension DatabaseTests {
       proxy.shutDown()
     }
 
+    /// The line is cut after each single byte of the request, then of the answer: whatever the caller is told is true,
+    /// and nothing is ever kept twice.
+    @Test(arguments: [true, false]) @LoopActor func aLineCutAtEveryByteNeverLies(inRequest: Bool) async throws {
+      let (test, proxy, database) = try await make {
+        $0.sharedConnections = 1
+        $0.leasedConnections = 60
+      }
+      var struck = true
+      var limit = 0
+      var told: [String: Int] = [:]
+      while struck {
+        let note = "byte-\(limit)-of"
+        proxy.arm(inRequest ? .cutWithin(limit) : .cutReplyAfter(limit), on: note)
+        let before = proxy.strikes
+        let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.insert, note)) }
+        struck = proxy.strikes > before
+        proxy.arm(.none, on: "")
+        let rows = try test.run("SELECT count(*) FROM kept WHERE note = '\(note)'").int(0, 0) ?? -1
+        switch error {
+        case nil: #expect(rows == 1 && !struck, "after \(limit) bytes")
+        case .unknownOutcome: #expect(inRequest ? rows == 0 : rows == 1, "after \(limit) bytes")
+        default: Issue.record("after \(limit) bytes: \(String(describing: error))")
+        }
+        told[error.map { "\($0)" } ?? "kept", default: 0] += 1
+        limit += 1
+      }
+      #expect(told["kept"] == 1 && limit > 30, "\(told)")
+      await database.close()
+      proxy.shutDown()
+    }
+
     @Test @LoopActor func aReadIsRetriedOnceOnAnotherLine() async throws {
       let (_, proxy, database) = try await make()
       proxy.arm(.cutOnReply, on: "marker-three")
