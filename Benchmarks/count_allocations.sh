@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts the heap allocations of one `GET /hello`, averaged over 800 requests on one keep-alive connection, and fails above
-# the limit (12).
+# Counts the heap allocations of one `GET /hello`, averaged over 800 requests on one keep-alive connection, and fails
+# above the limit (12).
 #   Benchmarks/count_allocations.sh [path of hello-server]      (default: .build/release/hello-server)
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"

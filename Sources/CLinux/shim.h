@@ -200,6 +200,23 @@ static inline int clinux_listen_unix(const char *path, int backlog) {
   return fd;
 }
 
+// Connects to a Unix socket path; waits. Returns the socket or -errno.
+static inline int clinux_connect_unix(const char *path) {
+  struct sockaddr_un to;
+  memset(&to, 0, sizeof to);
+  to.sun_family = AF_UNIX;
+  if (strlen(path) >= sizeof to.sun_path) return -ENAMETOOLONG;
+  strcpy(to.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
 // The port a TCP socket is bound to, or -errno.
 static inline int clinux_bound_port(int fd) {
   struct sockaddr_storage at;

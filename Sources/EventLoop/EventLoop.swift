@@ -12,13 +12,14 @@ package protocol TurnEndObserver: AnyObject {
 
 /// One thread, one epoll, timers, and the jobs of `LoopActor`.
 ///
-/// A turn: run queued jobs (a bounded number, so that a busy task can't starve the sockets), tell the turn-end observers,
-/// wait for events, handle them, run expired timers. Jobs enqueued by the loop's own thread go to a plain array; those of
-/// other threads through a mutex, and an eventfd wakes the loop only while it sleeps.
+/// A turn: run queued jobs (a bounded number, so that a busy task can't starve the sockets), tell the turn-end
+/// observers, wait for events, handle them, run expired timers. Jobs enqueued by the loop's own thread go to a plain
+/// array; those of other threads through a mutex, and an eventfd wakes the loop only while it sleeps.
 ///
-/// It is a task executor too, because a continuation resumes on a task's preferred executor, and only then on its actor:
-/// a task without that preference (`Task { @LoopActor in … }`) takes the way over another thread at each continuation.
-/// Tasks of the loop are therefore made by `LoopActor.task`; `async let` and task groups inherit the preference.
+/// It is a task executor too, because a continuation resumes on a task's preferred executor, and only then on its
+/// actor: a task without that preference (`Task { @LoopActor in … }`) takes the way over another thread at each
+/// continuation. Tasks of the loop are therefore made by `LoopActor.task`; `async let` and task groups inherit the
+/// preference.
 package final class EventLoop: SerialExecutor, TaskExecutor {
   private static let jobsPerTurn = 256
   private static let eventsPerTurn = 256
@@ -74,8 +75,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
 
   // MARK: running
 
-  /// Makes the calling thread the loop's until `stop()`. Throws when another thread is the loop's already (EBUSY), when the
-  /// descriptors of the loop couldn't be made, or when epoll fails.
+  /// Makes the calling thread the loop's until `stop()`. Throws when another thread is the loop's already (EBUSY), when
+  /// the descriptors of the loop couldn't be made, or when epoll fails.
   package func run() throws(SystemError) {
     _ = try SystemError.check(epoll, "epoll_create1")
     _ = try SystemError.check(wakeDescriptor, "eventfd")

@@ -1,5 +1,5 @@
-/// The process's one event-loop thread as a global actor. Whatever has I/O state (connections, pools, the server, timers)
-/// is isolated to it, so the compiler proves that no second thread touches it, and no lock is needed.
+/// The process's one event-loop thread as a global actor. Whatever has I/O state (connections, pools, the server,
+/// timers) is isolated to it, so the compiler proves that no second thread touches it, and no lock is needed.
 @globalActor
 package actor LoopActor {
   package static let shared = LoopActor()
@@ -11,8 +11,8 @@ package actor LoopActor {
     unsafe loop.asUnownedSerialExecutor()
   }
 
-  /// A new task that runs on the loop and stays there whatever it waits for. Any thread may call it. `Task { @LoopActor in`
-  /// would run there as well, but leave for another thread and come back at each continuation.
+  /// A new task that runs on the loop and stays there whatever it waits for. Any thread may call it. `Task { @LoopActor
+  /// in` would run there as well, but leave for another thread and come back at each continuation.
   @discardableResult
   package static func task<T: Sendable>(
     _ body: sending @escaping @LoopActor () async -> T

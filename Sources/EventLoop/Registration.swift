@@ -48,8 +48,8 @@ package struct Readiness: OptionSet, Sendable {
   }
 }
 
-/// Names one descriptor's place in the loop. The generation is part of epoll's own token: an event that was reported for
-/// a descriptor which has been deregistered since is dropped, even when its number belongs to a new one by now.
+/// Names one descriptor's place in the loop. The generation is part of epoll's own token: an event that was reported
+/// for a descriptor which has been deregistered since is dropped, even when its number belongs to a new one by now.
 package struct Registration: Hashable, Sendable {
   let slot: UInt32
   let generation: UInt32

@@ -1,12 +1,13 @@
-/// A task that waits on the loop. Unlike a checked continuation it costs no allocation, so it serves where every request
-/// waits. Whoever stores it must resume it exactly once: take it out of where it is stored first, then resume it.
+/// A task that waits on the loop. Unlike a checked continuation it costs no allocation, so it serves where every
+/// request waits. Whoever stores it must resume it exactly once: take it out of where it is stored first, then resume
+/// it.
 @safe
 package struct SuspendedTask: Sendable {
   private let continuation: UnsafeContinuation<Void, Never>
 
   /// Suspends the calling task; `store` keeps the value that will resume it, or resumes it at once. Whether there is
-  /// something to wait for must be judged inside `store`: the call itself may give way to other jobs, so what was checked
-  /// before it may have come true in the meantime, and then nobody would resume the task.
+  /// something to wait for must be judged inside `store`: the call itself may give way to other jobs, so what was
+  /// checked before it may have come true in the meantime, and then nobody would resume the task.
   @LoopActor
   package static func suspend(_ store: @LoopActor (SuspendedTask) -> Void) async {
     await unsafe withUnsafeContinuation { continuation in

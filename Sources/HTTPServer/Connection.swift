@@ -3,8 +3,8 @@ import EventLoop
 import Glibc
 
 /// One client's connection: the socket's bytes go to the parser, the parser's events to the state machine, and what the
-/// machine decides is done here. One task serves the requests of a connection one after another, so that answers leave in
-/// the order of their requests; requests that arrive early wait unparsed.
+/// machine decides is done here. One task serves the requests of a connection one after another, so that answers leave
+/// in the order of their requests; requests that arrive early wait unparsed.
 @LoopActor
 final class Connection {
   /// Bytes kept unparsed; then the socket is no longer read.
@@ -184,8 +184,8 @@ final class Connection {
     pendingStart = 0
   }
 
-  /// Feeds the parser; returns how much was consumed. Stops where the next request begins, unless the task wants it, and
-  /// where the body's buffer is full.
+  /// Feeds the parser; returns how much was consumed. Stops where the next request begins, unless the task wants it,
+  /// and where the body's buffer is full.
   private func parse(_ input: Span<UInt8>) -> Int {
     var consumed = 0
     do throws(FramingError) {
@@ -227,7 +227,8 @@ final class Connection {
   func updateInterest() {
     guard let registration else { return }
     var wanted: Interest = []
-    if !hasInputEnded && (machine.phase == .closing || machine.phase == .lingering || !isPendingFull) { wanted.insert(.read) }
+    let isDiscarding = machine.phase == .closing || machine.phase == .lingering
+    if !hasInputEnded && (isDiscarding || !isPendingFull) { wanted.insert(.read) }
     // What a flush at the end of the turn will try first needs no event.
     if !output.isEmpty && !isFlushScheduled { wanted.insert(.write) }
     guard wanted != interest else { return }

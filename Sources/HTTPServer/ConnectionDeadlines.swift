@@ -1,8 +1,8 @@
 import CLinux
 import EventLoop
 
-/// The clocks of one connection. One timer of the loop serves them all: it is moved only to an earlier time, and when it
-/// goes off too early it is set anew, so a request that comes and goes costs no timer at all.
+/// The clocks of one connection. One timer of the loop serves them all: it is moved only to an earlier time, and when
+/// it goes off too early it is set anew, so a request that comes and goes costs no timer at all.
 struct ConnectionDeadlines {
   /// Of the head, the idle time, or lingering.
   var input: MonotonicInstant?

@@ -1,7 +1,7 @@
 /// One field line (RFC 9112 section 5): `field-name ":" OWS field-value OWS`.
 enum FieldLine {
-  /// Where name and value stand. Refused: white space before the name (folding) or the colon, an empty name, a name that
-  /// isn't a token or has an underscore (proxies fold `_` and `-`), control characters in the value.
+  /// Where name and value stand. Refused: white space before the name (folding) or the colon, an empty name, a name
+  /// that isn't a token or has an underscore (proxies fold `_` and `-`), control characters in the value.
   static func parse(_ input: Span<UInt8>, _ line: Range<Int>) throws(FramingError) -> Headers.Field {
     var colon = line.lowerBound
     while colon < line.upperBound, input[colon].isTokenCharacter, input[colon] != .underscore { colon += 1 }
@@ -85,8 +85,8 @@ struct FramingFields {
     if input.equals("close", in: input.trimmed(start..<value.upperBound)) { closes = true }
   }
 
-  /// How the body is framed (RFC 9112 section 6.3, and stricter: both fields together are refused, and so is any transfer
-  /// coding but one `chunked`, or one in HTTP/1.0).
+  /// How the body is framed (RFC 9112 section 6.3, and stricter: both fields together are refused, and so is any
+  /// transfer coding but one `chunked`, or one in HTTP/1.0).
   func bodyFraming(isHTTP10: Bool, limit: Int) throws(FramingError) -> BodyFraming {
     if transferEncoding != nil {
       guard contentLength == nil, !isHTTP10 else { throw .badTransferEncoding }

@@ -24,8 +24,8 @@ package struct HeaderName: ExpressibleByStringLiteral, Sendable {
   package static let userAgent: HeaderName = "user-agent"
 }
 
-/// The field lines of a request, as they came. Every name is a token, every value consists of visible characters, spaces,
-/// tabs and bytes from 0x80 on, without white space at its ends: the parser has refused anything else.
+/// The field lines of a request, as they came. Every name is a token, every value consists of visible characters,
+/// spaces, tabs and bytes from 0x80 on, without white space at its ends: the parser has refused anything else.
 package struct Headers: Sendable {
   struct Field: Sendable {
     let nameStart: UInt32

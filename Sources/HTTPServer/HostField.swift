@@ -1,7 +1,7 @@
 /// The Host field: `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
 enum HostField {
-  /// The range of the host without its port; throws `badHost` unless the value is valid. Registered names may consist of
-  /// unreserved characters and sub-delims, but not the comma: it would be the sign of two joined fields.
+  /// The range of the host without its port; throws `badHost` unless the value is valid. Registered names may consist
+  /// of unreserved characters and sub-delims, but not the comma: it would be the sign of two joined fields.
   static func check(_ input: Span<UInt8>, _ value: Range<Int>) throws(FramingError) -> Range<Int> {
     var end = value.lowerBound
     guard !value.isEmpty else { throw .badHost }

@@ -1,8 +1,8 @@
 import CLinux
 import EventLoop
 
-/// The one buffer that all connections of a loop receive into. A connection keeps a copy only of what can't be parsed yet,
-/// so idle ones hold nothing.
+/// The one buffer that all connections of a loop receive into. A connection keeps a copy only of what can't be parsed
+/// yet, so idle ones hold nothing.
 @LoopActor
 final class Inbox {
   private(set) var bytes = [UInt8](repeating: 0, count: 65_536)

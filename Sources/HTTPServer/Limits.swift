@@ -1,5 +1,5 @@
-/// What one client may cost the server. Sizes are bytes. The defaults are those of a server behind a proxy; tests inject
-/// short times.
+/// What one client may cost the server. Sizes are bytes. The defaults are those of a server behind a proxy; tests
+/// inject short times.
 package struct Limits: Sendable {
   /// Request line without its CRLF; over it 414 (RFC 9112 section 3 recommends at least 8,000).
   package var requestLine = 8_192

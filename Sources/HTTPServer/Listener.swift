@@ -2,8 +2,8 @@ import CLinux
 import EventLoop
 import Glibc
 
-/// A listening socket in the loop. When the process runs out of descriptors it pauses instead of spinning; clients wait in
-/// the socket's queue.
+/// A listening socket in the loop. When the process runs out of descriptors it pauses instead of spinning; clients wait
+/// in the socket's queue.
 @LoopActor
 final class Listener {
   private static let acceptsPerTurn = 64

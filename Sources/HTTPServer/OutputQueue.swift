@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// Bytes on their way to the client. Small pieces gather in one buffer, so that an answer, or several pipelined ones, leave
-/// in one call; large ones are queued as they are, and go out together with what stands before them.
+/// Bytes on their way to the client. Small pieces gather in one buffer, so that an answer, or several pipelined ones,
+/// leave in one call; large ones are queued as they are, and go out together with what stands before them.
 struct OutputQueue {
   private static let gathered = 16_384
 

@@ -4,8 +4,8 @@ import EventLoop
 package enum BodyError: Error, Sendable, Equatable {
   /// More bytes than the reader takes: 413.
   case tooLarge
-  /// The bytes broke the framing, or came too slowly (`.timedOut`). The server refuses the request itself then, whatever
-  /// the handler answers.
+  /// The bytes broke the framing, or came too slowly (`.timedOut`). The server refuses the request itself then,
+  /// whatever the handler answers.
   case framing(FramingError)
   /// The client has gone.
   case disconnected
@@ -16,8 +16,8 @@ package enum BodyError: Error, Sendable, Equatable {
 }
 
 /// The body of a request, pulled by its handler. The first pull is what sends `100 Continue` to a client that waits for
-/// it, so a handler decides on everything that the head tells before it pulls. While nobody pulls, the socket is read no
-/// further than one buffer.
+/// it, so a handler decides on everything that the head tells before it pulls. While nobody pulls, the socket is read
+/// no further than one buffer.
 @LoopActor
 package final class RequestBody {
   /// Bytes announced by Content-Length, 0 for no body; nil when the body is chunked.

@@ -1,5 +1,5 @@
-/// The target of a request line (RFC 9112 section 3.2), checked and taken apart. Authority-form belongs to CONNECT, which
-/// isn't served.
+/// The target of a request line (RFC 9112 section 3.2), checked and taken apart. Authority-form belongs to CONNECT,
+/// which isn't served.
 struct RequestTarget {
   /// Decoded once.
   let path: [UInt8]

@@ -16,9 +16,9 @@ package struct Response: Sendable {
 package enum ResponseBody: Sendable {
   case none
   case bytes([UInt8])
-  /// Pieces that `next` gives until it returns nil, asked for only while the client takes them. With a length exactly that
-  /// many bytes must come; without one they are sent chunked. When `next` throws, or the length is wrong, the connection is
-  /// cut, so that the client can't take the part for the whole.
+  /// Pieces that `next` gives until it returns nil, asked for only while the client takes them. With a length exactly
+  /// that many bytes must come; without one they are sent chunked. When `next` throws, or the length is wrong, the
+  /// connection is cut, so that the client can't take the part for the whole.
   case stream(length: Int?, next: @Sendable () async throws -> [UInt8]?)
 }
 

@@ -53,9 +53,9 @@ package final class Server {
   }
 
   /// Accepts what waits already and takes the listening sockets out of the loop, without closing them; lets requests
-  /// under way finish, each with `Connection: close`; closes idle connections after `Limits.drainGrace`. Returns when all
-  /// connections are closed; those that are left after `limit` are reset. `afterLastAccept` is called once nothing more
-  /// is accepted.
+  /// under way finish, each with `Connection: close`; closes idle connections after `Limits.drainGrace`. Returns when
+  /// all connections are closed; those that are left after `limit` are reset. `afterLastAccept` is called once nothing
+  /// more is accepted.
   package func drain(within limit: Duration, afterLastAccept: () -> Void = {}) async {
     isDraining = true
     for listener in listeners {

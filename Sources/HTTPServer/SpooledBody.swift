@@ -41,8 +41,8 @@ package final class SpooledBody: Sendable {
 
 extension RequestBody {
   /// Writes the body to an unnamed file in `directory`, at most `quota` bytes (a declared length over it throws
-  /// `tooLarge` before anything is read). `observe` sees every piece, for a digest. Memory holds one piece at a time; the
-  /// writes go to the page cache and are not synced, since nobody looks for the file after a crash.
+  /// `tooLarge` before anything is read). `observe` sees every piece, for a digest. Memory holds one piece at a time;
+  /// the writes go to the page cache and are not synced, since nobody looks for the file after a crash.
   package func spool(
     in directory: String, quota: Int, observe: (@LoopActor ([UInt8]) -> Void)? = nil
   ) async throws(BodyError) -> SpooledBody {

@@ -153,11 +153,13 @@ import Testing
 
   @Test func drainingAnswersWhatIsUnderWayAndWhatComesAtTheLastMoment() {
     _ = run([
-      (.bytes, .startHead), (plain, .dispatch), (.bodyEnded, .none), (.drain, .none), (.answer, .sendAnswer(closes: true)),
+      (.bytes, .startHead), (plain, .dispatch), (.bodyEnded, .none), (.drain, .none),
+      (.answer, .sendAnswer(closes: true)),
       (.answerEnded, .finish),
     ])
     _ = run([
-      (.drain, .none), (.bytes, .startHead), (plain, .dispatch), (.bodyEnded, .none), (.answer, .sendAnswer(closes: true)),
+      (.drain, .none), (.bytes, .startHead), (plain, .dispatch), (.bodyEnded, .none),
+      (.answer, .sendAnswer(closes: true)),
       (.answerEnded, .finish),
     ])
   }

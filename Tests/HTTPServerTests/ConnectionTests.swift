@@ -1,3 +1,4 @@
+import CLinux
 import EventLoop
 import Glibc
 import TestSupport
@@ -6,9 +7,7 @@ import Testing
 @testable import HTTPServer
 
 /// Requests and answers over real sockets.
-@Suite struct ConnectionTests {
-  init() { LoopThread.start() }
-
+@Suite(.onTheLoop) struct ConnectionTests {
   @Test @LoopActor func aConnectionServesOneRequestAfterAnother() async throws {
     let server = try TestServer()
     let client = try server.connect()
@@ -48,7 +47,10 @@ import Testing
     await server.stop()
   }
 
-  @Test(arguments: ["Content-Length: 5\r\n|hello", "Transfer-Encoding: chunked\r\n|2\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n"])
+  @Test(arguments: [
+    "Content-Length: 5\r\n|hello",
+    "Transfer-Encoding: chunked\r\n|2\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n",
+  ])
   @LoopActor
   func bodiesArriveHoweverTheyAreCut(message: String) async throws {
     let parts = message.split(separator: "|", maxSplits: 1).map { String($0) }
@@ -214,6 +216,23 @@ import Testing
     #expect(answer?.body == "/a")
     #expect(await eventually { client.end == .closed && server.server.connectionCount == 0 })
     await server.stop()
+  }
+
+  @Test @LoopActor func aUnixSocketThatProcessesShareIsServedToo() async throws {
+    let show = TestHandler { Response(status: 200, body: .bytes(Array($0.remoteAddress.description.utf8))) }
+    let path = "/tmp/smile-test-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
+    let listening = try SystemError.check(unsafe clinux_listen_unix(path, 16), "listen")
+    defer {
+      close(listening)
+      unsafe unlink(path)
+    }
+    let server = Server(handler: show)
+    try server.listen(on: listening, shared: true)
+    let client = TestClient(connected: try SystemError.check(unsafe clinux_connect_unix(path), "connect"))
+    await client.send(get("/"))
+    let answer = await client.answer()
+    #expect(answer?.body == "unix")
+    await server.drain(within: .zero)
   }
 
   @Test @LoopActor func onlyATrustedPeerMayNameTheClient() async throws {

@@ -14,7 +14,9 @@ import Testing
     #expect(address("::ffff:192.0.2.1") == address("192.0.2.1"))
   }
 
-  @Test(arguments: ["", "localhost", "1.2.3", "1.2.3.4:80", "[::1]", "fe80::1%eth0", "256.1.1.1", "1.2.3.4\0", " 1.2.3.4"])
+  @Test(arguments: [
+    "", "localhost", "1.2.3", "1.2.3.4:80", "[::1]", "fe80::1%eth0", "256.1.1.1", "1.2.3.4\0", " 1.2.3.4",
+  ])
   func otherTextIsNoAddress(text: String) {
     #expect(address(text) == nil)
   }

@@ -53,7 +53,8 @@ import Testing
     }
   }
 
-  /// Random damage: the parser must refuse, wait or accept, but never trap (a trap ends the process and this test with it).
+  /// Random damage: the parser must refuse, wait or accept, but never trap (a trap ends the process and this test with
+  /// it).
   @Test func damagedMessagesNeverTrap() {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededGenerator(seed: seed)
@@ -85,7 +86,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("api.example", "end"), ("API.Example:8443", "end"), ("other.example", "error 421"), ("api.example.evil", "error 421"),
+    ("api.example", "end"), ("API.Example:8443", "end"), ("other.example", "error 421"),
+    ("api.example.evil", "error 421"),
   ])
   func onlyAllowedHostsAreServed(host: String, last: String) {
     let allowed = [Array("api.example".utf8)]

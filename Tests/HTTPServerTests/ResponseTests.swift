@@ -3,7 +3,9 @@ import Testing
 @testable import HTTPServer
 
 @Suite struct ResponseTests {
-  private func head(_ response: Response, method: Method? = .GET, isHTTP10: Bool = false, closes: Bool = false) -> String {
+  private func head(
+    _ response: Response, method: Method? = .GET, isHTTP10: Bool = false, closes: Bool = false
+  ) -> String {
     var bytes: [UInt8] = []
     ResponseEncoder(method: method, isHTTP10: isHTTP10).encodeHead(
       of: response, closes: closes, date: Array("Date: x\r\n".utf8), to: &bytes)

@@ -72,6 +72,13 @@ final class TestClient {
   private var registration: Registration?
   private var isReading = false
 
+  /// Takes over a connected socket.
+  init(connected descriptor: Int32) {
+    self.descriptor = descriptor
+    _ = clinux_set_nonblocking(descriptor)
+    startReading()
+  }
+
   init(port: UInt16) throws {
     descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
