@@ -111,28 +111,12 @@ DECLARE
   most CONSTANT integer := 10000;
   at CONSTANT timestamptz := smile.security_now();
   keys bigint;
-  tokens bigint;
-  mailed bigint;
-  throttles bigint;
-  sessions bigint;
   messages bigint;
   jobs bigint;
 BEGIN
   DELETE FROM smile.idempotency_key AS k WHERE (k.principal, k.key) IN (
     SELECT o.principal, o.key FROM smile.idempotency_key AS o WHERE o.created_at < at - interval '30 days' LIMIT most);
   GET DIAGNOSTICS keys = ROW_COUNT;
-  DELETE FROM smile.access_token AS t WHERE t.digest IN (
-    SELECT o.digest FROM smile.access_token AS o WHERE o.expires_at < at - interval '1 hour' LIMIT most);
-  GET DIAGNOSTICS tokens = ROW_COUNT;
-  DELETE FROM smile.mail_token AS t WHERE t.digest IN (
-    SELECT o.digest FROM smile.mail_token AS o WHERE o.expires_at < at - interval '7 days' LIMIT most);
-  GET DIAGNOSTICS mailed = ROW_COUNT;
-  DELETE FROM smile.log_in_throttle AS t WHERE t.key IN (
-    SELECT o.key FROM smile.log_in_throttle AS o WHERE o.window_ends_at < at - interval '1 hour' LIMIT most);
-  GET DIAGNOSTICS throttles = ROW_COUNT;
-  DELETE FROM smile.session AS s WHERE s.id IN (
-    SELECT o.id FROM smile.session AS o WHERE o.expires_at < at - interval '90 days' LIMIT most);
-  GET DIAGNOSTICS sessions = ROW_COUNT;
   -- A token that could not be mailed within its life is worth nothing to its owner.
   UPDATE smile.outbox AS o SET sealed_parameters = NULL, failed_at = coalesce(o.failed_at, at)
   WHERE o.sealed_parameters IS NOT NULL AND o.created_at < at - interval '2 days';
@@ -142,8 +126,28 @@ BEGIN
   DELETE FROM smile.job AS j WHERE j.id IN (
     SELECT o.id FROM smile.job AS o WHERE o.finished_at < at - interval '30 days' LIMIT most);
   GET DIAGNOSTICS jobs = ROW_COUNT;
-  RETURN json_build_object('idempotency_keys', keys, 'access_tokens', tokens, 'mail_tokens', mailed,
-    'throttles', throttles, 'sessions', sessions, 'messages', messages, 'jobs', jobs);
+  RETURN json_build_object('idempotency_keys', keys, 'messages', messages, 'jobs', jobs);
+END
+$$;
+
+-- What the jobs process orders from itself, once an hour.
+GRANT INSERT ON smile.job TO smile_jobs;
+CREATE FUNCTION smile.queue_housekeeping() RETURNS void LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  INSERT INTO smile.job (kind)
+  SELECT 'housekeeping'
+  WHERE NOT EXISTS (
+    SELECT FROM smile.job AS j
+    WHERE j.kind = 'housekeeping'
+      AND (j.status IN ('queued', 'running') OR j.finished_at > smile.security_now() - interval '1 hour'));
+END;
+
+-- Partitions for the months to come, old rows away, and the ledger's sum, which is 0 or something is badly wrong.
+CREATE FUNCTION smile.keep_house() RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM smile.make_partitions();
+  PERFORM smile.purge_identity();
+  RETURN json_build_object('expired', smile.expire_old_rows(), 'ledger_sum', smile.ledger_sum());
 END
 $$;
 
@@ -151,4 +155,5 @@ $$;
 REVOKE EXECUTE ON FUNCTION smile.take_messages(integer, integer), smile.message_delivered(uuid, timestamptz),
   smile.message_failed(uuid, timestamptz), smile.next_due_in(), smile.take_job(text[]), smile.finish_job(uuid, json),
   smile.fail_job(uuid, text, boolean), smile.requeue_lost_jobs(), smile.expire_old_rows(),
+  smile.queue_housekeeping(), smile.keep_house(),
   smile.make_partitions(integer) FROM smile_api, smile_auth;

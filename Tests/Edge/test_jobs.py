@@ -1,4 +1,5 @@
 """The jobs process: mails through MAIL_COMMAND, queued work as its owner sees it, old rows cleared away."""
+import concurrent.futures
 import email
 import email.policy
 import re
@@ -84,8 +85,8 @@ def test_a_refused_mail_is_tried_again(mailing):
     assert len(mailing.mails()) == 1
 
 
-@pytest.mark.parametrize("tries,seconds", enumerate(
-    [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400], 1))
+@pytest.mark.parametrize("tries,seconds", list(enumerate(
+    [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400], 1)))
 def test_the_pauses_between_tries(tries, seconds, db):
     assert db.execute("SELECT smile.retry_delay(%s)", [tries]).fetchone()[0].total_seconds() == seconds
 
@@ -111,6 +112,37 @@ def test_a_job_is_seen_by_whom_it_belongs_to(server, actors, db):
         assert answer["status"] == "queued" and answer["progress"] == {"done": 40, "total": 100}
     with Client(server, other["token"]) as client:
         client.get(f"/v1/jobs/{job}").expect(404)
+
+
+def test_who_prefers_to_wait_gets_the_result_as_soon_as_it_is_there(server, actors, db):
+    member = actors.member()
+    job = db.execute(
+        "INSERT INTO smile.job (kind, account_id, status) SELECT 'test', g.account_id, 'running' "
+        "FROM smile.account_grant AS g WHERE g.member_id = %s AND g.active RETURNING id",
+        [member["member_id"]]).fetchone()[0]
+
+    def wait():
+        with Client(server, member["token"]) as client:
+            return client.get(f"/v1/jobs/{job}", headers={"Prefer": "wait=10"}).expect(200)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        started = time.monotonic()
+        waiting = pool.submit(wait)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            waiting.result(timeout=1)
+        db.execute("SELECT smile.finish_job(%s, '{\"rows\": 3}')", [job])
+        answer = waiting.result(timeout=5)
+    assert answer.json["status"] == "succeeded" and answer.json["result"] == {"rows": 3}
+    assert answer.headers["Preference-Applied"] == "wait=10"
+    assert time.monotonic() - started < 5
+
+
+def test_the_jobs_process_keeps_house_and_says_so(server, db):
+    """Ordered by itself at its start; the report stays in the job's row."""
+    def report():
+        row = db.execute("SELECT status, result FROM smile.job WHERE kind = 'housekeeping'").fetchone()
+        return row if row and row[0] not in ("queued", "running") else None
+    status, result = eventually(report)
+    assert status == "succeeded" and result["ledger_sum"] == 0 and "idempotency_keys" in result["expired"]
 
 
 def test_two_takers_never_take_the_same_job(cluster, server):

@@ -1,6 +1,51 @@
+import EventLoop
 import HTTPServer
+import PostgresClient
 
-/// Work that outlived its request, for whoever ordered it.
+let jobEndpoints: [Endpoint] = [
+  Endpoint(.GET, "/v1/jobs/{job_id}", "getJob", [.any], getJob),
+]
+
+/// Work that outlived its request, for whoever ordered it. With `Prefer: wait=10` (RFC 7240 section 4.3) the answer
+/// comes when the work is done, or after that many seconds.
 func getJob(_ call: Call) async throws(Failure) -> Response {
-  try await call.answer(reading: JobStatements.get, call.id("job_id"))
+  let wait = JobWait(call.request.headers.string("prefer"))
+  var pollsLeft = wait.polls
+  while true {
+    var work = try call.work()
+    try work.add(JobStatements.get, call.id("job_id"))
+    // Asked again in full each time: a caller who has logged out meanwhile waits in vain.
+    let result = try await call.read(work).last
+    var response = try call.context.answer(read: result)
+    if pollsLeft == 0 || result?.bool(0, 2) == true {
+      if let seconds = wait.seconds { response.headers.append("Preference-Applied", "wait=\(seconds)") }
+      return response
+    }
+    pollsLeft -= 1
+    await sleep(for: JobWait.interval)
+  }
+}
+
+/// The `wait` preference.
+struct JobWait: Sendable {
+  static let secondsMax = 10
+  static let interval: Duration = .milliseconds(250)
+
+  /// Nil when none was asked for.
+  let seconds: Int?
+
+  init(_ header: String?) {
+    let wait = header?.split(separator: ",").lazy
+      .map { $0.filter { $0 != " " }.lowercased() }
+      .first { $0.hasPrefix("wait=") }
+    let digits = wait?.dropFirst("wait=".count) ?? ""
+    guard (1...2).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      seconds = nil
+      return
+    }
+    seconds = min(digits.utf8.reduce(0) { $0 * 10 + Int($1 - 0x30) }, Self.secondsMax)
+  }
+
+  /// How often to ask again.
+  var polls: Int { (seconds ?? 0) * 4 }
 }

@@ -28,5 +28,5 @@ package enum JobOutcome: Sendable {
 
 /// Every kind of work there is.
 enum JobKinds {
-  static let all: [any JobKind] = []
+  static let all: [any JobKind] = [Housekeeping()]
 }

@@ -3,7 +3,8 @@ import PostgresClient
 enum JobStatements {
   /// For the workers.
   static let get = Statement(
-    "jobs.get", "SELECT smile.job_body(j.id) FROM smile.job AS j WHERE j.id = $1", SQLUUID.self)
+    "jobs.get",
+    "SELECT smile.job_body(j.id), NULL, j.finished_at IS NOT NULL FROM smile.job AS j WHERE j.id = $1", SQLUUID.self)
 
   static let all: [any StatementDescription] = [get]
 }
@@ -37,11 +38,13 @@ enum JobsProcessStatements {
 
   static let requeue = Statement("jobs.requeue", "SELECT smile.requeue_lost_jobs()")
 
-  static let makePartitions = Statement("jobs.make_partitions", "SELECT smile.make_partitions()")
+  static let queueHousekeeping = Statement("jobs.queue_housekeeping", "SELECT smile.queue_housekeeping()")
 
-  static let expire = Statement("jobs.expire", "SELECT smile.expire_old_rows()")
+  /// The report, and the ledger's sum, which must be 0.
+  static let keepHouse = Statement(
+    "jobs.keep_house", "SELECT r, (r ->> 'ledger_sum')::bigint FROM smile.keep_house() AS r")
 
   static let all: [any StatementDescription] = [
-    takeMessages, delivered, undelivered, nextDue, take, finish, fail, requeue, makePartitions, expire,
+    takeMessages, delivered, undelivered, nextDue, take, finish, fail, requeue, queueHousekeeping, keepHouse,
   ]
 }

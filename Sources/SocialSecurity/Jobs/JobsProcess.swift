@@ -8,7 +8,6 @@ import PostgresClient
 package final class JobsProcess {
   /// Nothing that was missed waits longer than this.
   private static let pauseMax: Duration = .seconds(30)
-  private static let housekeepingInterval: Duration = .seconds(3_600)
 
   private let database: Database
   private let delivery: Delivery?
@@ -19,7 +18,6 @@ package final class JobsProcess {
   private var isCalled = false
   private var isStopped = false
   private var timer: TimerHandle?
-  private var housekeepingAt = MonotonicInstant.read()
 
   /// - Parameters:
   ///   - database: configured with `JobsProcess.statements` and the role `smile_jobs`.
@@ -72,9 +70,8 @@ package final class JobsProcess {
   private func work() async {
     while isCalled, !isStopped {
       isCalled = false
-      if housekeepingAt <= LoopActor.shared.loop.now {
-        housekeepingAt = LoopActor.shared.loop.now + Self.housekeepingInterval
-        await keepHouse()
+      await attempt("housekeeping") { (database: Database) async throws(DatabaseError) in
+        try await database.run(JobsProcessStatements.queueHousekeeping)
       }
       await attempt("jobs") { (_: Database) async throws(DatabaseError) in while try await self.runNextJob() {} }
       await attempt("delivery") { (_: Database) async throws(DatabaseError) in try await self.delivery?.deliverDue() }
@@ -94,25 +91,17 @@ package final class JobsProcess {
     timer = LoopActor.shared.loop.schedule(after: pause) { self.wake() }
   }
 
-  private func keepHouse() async {
-    await attempt("partitions") { (database: Database) async throws(DatabaseError) in
-      try await database.run(JobsProcessStatements.makePartitions)
-    }
-    await attempt("expiry") { (database: Database) async throws(DatabaseError) in
-      try await database.run(JobsProcessStatements.expire)
-    }
-  }
-
   /// Takes one job and runs it; false when none is due.
   private func runNextJob() async throws(DatabaseError) -> Bool {
-    guard !kinds.isEmpty, !isStopped,
+    guard !isStopped,
       let taken = try await database.run(JobsProcessStatements.take, kinds.map(\.name)),
       let id = taken.uuid(0, 0), let name = taken.string(0, 1), let kind = kinds.first(where: { $0.name == name })
     else { return false }
-    let outcome = await kind.run(JobRun(id: id, parameters: taken.bytes(0, 2), database: database))
-    switch outcome {
+    switch await kind.run(JobRun(id: id, parameters: taken.bytes(0, 2), database: database)) {
     case .succeeded(let result): try await database.run(JobsProcessStatements.finish, id, SQLJSON(result))
-    case .failed(let code, let mayRetry): try await database.run(JobsProcessStatements.fail, id, code, mayRetry)
+    case .failed(let code, let mayRetry):
+      report("jobs: \(name) \(id) failed: \(code)")
+      try await database.run(JobsProcessStatements.fail, id, code, mayRetry)
     }
     return true
   }
