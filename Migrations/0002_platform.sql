@@ -137,7 +137,8 @@ CREATE POLICY jobs_deliver ON smile.outbox TO smile_jobs USING (true);
 GRANT INSERT ON smile.outbox TO smile_api, smile_auth;
 GRANT SELECT, INSERT, UPDATE, DELETE ON smile.outbox TO smile_jobs;
 
--- Work that outlives a request. Claimed with FOR UPDATE SKIP LOCKED; a NOTIFY on channel smile_job wakes the jobs process.
+-- Work that outlives a request. Claimed with FOR UPDATE SKIP LOCKED; a NOTIFY on channel smile_job wakes the jobs
+-- process.
 CREATE TABLE smile.job (
   id uuid PRIMARY KEY DEFAULT smile.uuid7(),
   kind text NOT NULL CHECK (kind ~ '^[a-z_]+$'),

@@ -34,7 +34,8 @@ CREATE TABLE smile.member_number (
 CREATE INDEX member_number_member ON smile.member_number (member_id);
 CREATE SEQUENCE smile.kpj_sequence START 26000000001 MAXVALUE 99999999999;
 
--- NIK: equality through a 16-byte HMAC, the number itself sealed. Neither appears in a constraint message as plain text.
+-- NIK: equality through a 16-byte HMAC, the number itself sealed. Neither appears in a constraint message as plain
+-- text.
 CREATE TABLE smile.national_id (
   nik_index bytea PRIMARY KEY CHECK (octet_length(nik_index) = 16),
   member_id uuid NOT NULL UNIQUE REFERENCES smile.member,

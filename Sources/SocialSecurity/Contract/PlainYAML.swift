@@ -2,9 +2,9 @@ import JSON
 
 /// Reads the plain subset of YAML that the contract is written in, and writes it as JSON.
 ///
-/// Block maps and lists, plain and quoted scalars, `|` and `>` blocks, `[a, b]` and `{}`; no anchors, tags or documents.
-/// What it doesn't know is an error at start, so the contract stays plain. Works on bytes: every worker reads the
-/// contract at its start, and on characters that took 100 ms for 200 KB.
+/// Block maps and lists, plain and quoted scalars, `|` and `>` blocks, `[a, b]` and `{}`; no anchors, tags or
+/// documents. What it doesn't know is an error at start, so the contract stays plain. Works on bytes: every worker
+/// reads the contract at its start, and on characters that took 100 ms for 200 KB.
 struct PlainYAML {
   struct SyntaxError: Error, CustomStringConvertible {
     let line: Int

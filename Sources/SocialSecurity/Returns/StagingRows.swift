@@ -1,8 +1,8 @@
 import Crypto
 import PostgresClient
 
-/// Lines as rows for `COPY smile.return_staging FROM STDIN` in text format (PostgreSQL 15 manual, COPY). NIKs leave here
-/// only as index and sealed.
+/// Lines as rows for `COPY smile.return_staging FROM STDIN` in text format (PostgreSQL 15 manual, COPY). NIKs leave
+/// here only as index and sealed.
 struct StagingRows: Sendable {
   private let upload: [UInt8]
   private let index: HMACSHA256
