@@ -28,9 +28,11 @@ package enum WorkerProcess {
   }
 
   /// Runs `body` on the loop, and the loop until `body` has ended.
-  static func runLoop(_ body: @escaping @Sendable @LoopActor () async throws(StartFailure) -> Void) throws(StartFailure) {
+  static func runLoop(
+    _ body: @escaping @Sendable @LoopActor () async throws(StartFailure) -> Void
+  ) throws(StartFailure) {
     let outcome = Outcome()
-    Task { @LoopActor in
+    LoopActor.task {
       do throws(StartFailure) {
         try await body()
       } catch {
