@@ -86,7 +86,8 @@ class Server:
         """The status of /health/<which>, or None while nobody answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            connection.request("GET", f"/health/{which}")
+            host = self.settings.get("ALLOWED_HOSTS", "127.0.0.1")
+            connection.request("GET", f"/health/{which}", headers={"Host": host})
             return connection.getresponse().status
         except (OSError, http.client.HTTPException):
             return None
