@@ -274,7 +274,8 @@ BEGIN ATOMIC
         'payment_ordered', 'payment_returned')
       AND (wanted_state IS NULL OR c.state = wanted_state)
       AND (NOT mine OR c.assigned_to = smile.account_id())
-      AND (after IS NULL OR (c.submitted_at, c.id) > (SELECT l.submitted_at, l.id FROM smile.claim AS l WHERE l.id = after))
+      AND (after IS NULL OR (c.submitted_at, c.id) > (
+        SELECT l.submitted_at, l.id FROM smile.claim AS l WHERE l.id = after))
     ORDER BY c.submitted_at, c.id LIMIT page + 1)
   SELECT json_strip_nulls(json_build_object(
     'items', coalesce(json_agg((

@@ -43,7 +43,8 @@ def ask_for_confirmation(server):
     with Client(server) as client:
         client.post("/v1/registrations", {
             "kpj": "12345678901", "nik": "3174010101800001", "full_name": "Tidak Ada", "birth_date": "1980-01-01",
-            "email": "tidak.ada@smile.test", "phone": "+628111111111", "password": "perahu-kertas-di-laut-7"}).expect(202)
+            "email": "tidak.ada@smile.test", "phone": "+628111111111", "password": "perahu-kertas-di-laut-7",
+        }).expect(202)
 
 
 def test_a_mail_goes_out_through_the_mail_program(mailing):
@@ -161,7 +162,8 @@ def test_old_rows_are_cleared_away(cluster, server):
         for days in (29, 31):
             connection.execute(
                 "INSERT INTO smile.idempotency_key (principal, key, fingerprint, created_at) VALUES "
-                "(gen_random_uuid(), %s, decode(repeat('00', 32), 'hex'), smile.security_now() - %s * interval '1 day')",
+                "(gen_random_uuid(), %s, decode(repeat('00', 32), 'hex'), "
+                "smile.security_now() - %s * interval '1 day')",
                 [f"lama-sekali-{days:04}", days])
         gone = connection.execute("SELECT smile.expire_old_rows()").fetchone()[0]
         assert gone["idempotency_keys"] == 1

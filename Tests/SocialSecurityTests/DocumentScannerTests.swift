@@ -25,7 +25,9 @@ import Testing
     return bigEndian(UInt32(data.count)) + Array(type.utf8) + data + bigEndian(crc.value)
   }
 
-  static func bigEndian(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) } }
+  static func bigEndian(_ number: UInt32) -> [UInt8] {
+    (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+  }
 
   static func isWhole(_ format: DocumentFormat, _ pieces: [[UInt8]]) -> Bool {
     var scanner = format.makeScanner()

@@ -13,7 +13,9 @@ import Testing
     }
   }
 
-  static func placeholders(_ text: String) -> [String] { text.matches(of: /\{[a-z_]+\}/).map { String($0.output) }.sorted() }
+  static func placeholders(_ text: String) -> [String] {
+    text.matches(of: /\{[a-z_]+\}/).map { String($0.output) }.sorted()
+  }
 
   @Test(arguments: [
     ("sri@example.id", true), ("a.b+c@mail.example.co.id", true), ("-oQ/tmp@example.id", false), ("a@b@c", false),
@@ -27,7 +29,8 @@ import Testing
     let message = Message(
       id: .random(), createdAt: "", channel: "email", recipient: "sri@example.id",
       template: "account_exists", language: .id, parameters: ["full_name": "Sri\r\n.\r\nBcc: x@y.z"])
-    let mail = try #require(MailText.compose(message, from: "smile@example.id").map { String(decoding: $0, as: UTF8.self) })
+    let bytes = try #require(MailText.compose(message, from: "smile@example.id"))
+    let mail = String(decoding: bytes, as: UTF8.self)
     let parts = mail.split(separator: "\r\n\r\n", maxSplits: 1)
     #expect(parts.count == 2 && !parts[0].contains("Bcc"))
     #expect(mail.split(separator: "\r\n").allSatisfy { $0.utf8.count <= 78 && $0.utf8.allSatisfy { $0 < 0x80 } })
