@@ -16,9 +16,14 @@ from server import Server
 BUSINESS_NOW = datetime.datetime.fromisoformat("2026-11-05T09:00:00+07:00")
 
 
-def pytest_collection_modifyitems(items):
-    """What judges the whole run comes last, and only when the whole run was asked for."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+def pytest_collection_modifyitems(config, items):
+    """What judges the whole run comes last; where tests were chosen, it is deselected, and pytest says so."""
+    judges = [item for item in items if item.get_closest_marker("last")]
+    items[:] = [item for item in items if item not in judges]
+    if config.option.keyword or any("::" in name or name.endswith(".py") for name in config.args):
+        config.hook.pytest_deselected(items=judges)
+    else:
+        items.extend(judges)
 
 
 @pytest.fixture(scope="session")
