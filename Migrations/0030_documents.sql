@@ -176,15 +176,22 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION smile.list_documents(wanted_purpose text, after uuid, page integer) RETURNS json LANGUAGE sql STABLE
-BEGIN ATOMIC
-  WITH found AS (
-    SELECT d.id, row_number() OVER (ORDER BY d.id DESC) AS place
-    FROM smile.document AS d
-    WHERE (wanted_purpose IS NULL OR d.purpose = wanted_purpose) AND (after IS NULL OR d.id < after)
-    ORDER BY d.id DESC LIMIT page + 1)
-  SELECT json_strip_nulls(json_build_object(
-    'items', coalesce(json_agg(smile.document_body(f.id) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
-    'next_after', CASE WHEN count(*) > page THEN (SELECT g.id FROM found AS g WHERE g.place = page) END))
-  FROM found AS f;
-END;
+CREATE FUNCTION smile.list_documents(wanted_purpose text, after uuid, page integer) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM smile.document_kind AS k WHERE k.code = coalesce(wanted_purpose, k.code)) THEN
+    PERFORM smile.fail(400, 'invalid_request', json_build_object('errors', json_build_array(
+      json_build_object('parameter', 'purpose', 'code', 'unknown_purpose'))));
+  END IF;
+  RETURN (
+    WITH found AS (
+      SELECT d.id, row_number() OVER (ORDER BY d.id DESC) AS place
+      FROM smile.document AS d
+      WHERE (wanted_purpose IS NULL OR d.purpose = wanted_purpose) AND (after IS NULL OR d.id < after)
+      ORDER BY d.id DESC LIMIT page + 1)
+    SELECT json_strip_nulls(json_build_object(
+      'items', coalesce(json_agg(smile.document_body(f.id) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
+      'next_after', CASE WHEN count(*) > page THEN (SELECT g.id FROM found AS g WHERE g.place = page) END))
+    FROM found AS f);
+END
+$$;

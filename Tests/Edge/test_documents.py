@@ -2,6 +2,7 @@
 import concurrent.futures
 import http.client
 import pathlib
+import socket
 import struct
 import zlib
 
@@ -136,6 +137,19 @@ def test_nobody_is_read_before_being_known(server):
     connection.endheaders()
     assert connection.getresponse().status == 401
     connection.close()
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 10))
+def test_an_upload_that_breaks_off_leaves_nothing(percent, server, sri):
+    data = PDF[:-6] + b"%" * (600 << 10) + b"%d" % percent + b"\n%%EOF\n"
+    before = len(sri.get("/v1/documents?limit=200").json["items"])
+    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+        connection.sendall(
+            b"POST /v1/documents?purpose=other HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/pdf\r\n"
+            b"Authorization: Bearer " + sri.token.encode() + b"\r\nContent-Length: %d\r\n\r\n" % len(data))
+        connection.sendall(data[:len(data) * percent // 100])
+    assert len(sri.get("/v1/documents?limit=200").json["items"]) == before
+    assert upload(sri, data).status == 201
 
 
 def test_the_same_upload_ten_times_at_once_is_one_document(server, sri):
