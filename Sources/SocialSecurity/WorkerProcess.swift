@@ -111,7 +111,9 @@ private final class DrainWaiter {
   }
 
   func wait() async {
-    if isDue { return }
-    await withCheckedContinuation { continuation = $0 }
+    // Judged inside: between a check outside and the suspension the event could pass unseen.
+    await withCheckedContinuation { waiter in
+      if isDue { waiter.resume() } else { continuation = waiter }
+    }
   }
 }
