@@ -2,6 +2,7 @@ import contextlib
 import datetime
 import itertools
 import pathlib
+import signal
 
 import psycopg
 import pytest
@@ -14,6 +15,11 @@ from server import Server
 
 # The business clock of the walkthrough: a Thursday, before the due date of the wage month 2026-10.
 BUSINESS_NOW = datetime.datetime.fromisoformat("2026-11-05T09:00:00+07:00")
+
+
+def pytest_configure():
+    """SIGTERM ends a run as Ctrl-C does, so that no server and no cluster outlives it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):

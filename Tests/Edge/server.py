@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self, cluster, database, **settings):
         self.cluster, self.database = cluster, database
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="smile-server-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="server-", dir=cluster.home))   # goes with the cluster
         self.port, self.metrics_port = free_port(), free_port()
         self.settings = {
             "DATABASE_URL": cluster.url(database, "smile_api"),
