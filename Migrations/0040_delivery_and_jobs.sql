@@ -1,16 +1,19 @@
 -- The jobs process: messages out of the outbox, queued work, and what grows old.
 
--- Wakes the jobs process when the transaction commits; several in one transaction are one notification.
+-- Wakes the jobs process when the transaction commits; several in one transaction are one notification. A statement
+-- that inserted nothing wakes nobody: the jobs process itself makes such statements, and would never sleep again.
 CREATE FUNCTION smile.wake_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_notify('smile_job', TG_ARGV[0]);
+  IF EXISTS (SELECT FROM added) THEN
+    PERFORM pg_notify('smile_job', TG_ARGV[0]);
+  END IF;
   RETURN NULL;
 END
 $$;
 CREATE TRIGGER message_wakes_jobs AFTER INSERT ON smile.outbox
-  FOR EACH STATEMENT EXECUTE FUNCTION smile.wake_jobs('outbox');
+  REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION smile.wake_jobs('outbox');
 CREATE TRIGGER job_wakes_jobs AFTER INSERT ON smile.job
-  FOR EACH STATEMENT EXECUTE FUNCTION smile.wake_jobs('job');
+  REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION smile.wake_jobs('job');
 
 -- How long to wait after the n-th failed try; null: give up.
 CREATE FUNCTION smile.retry_delay(tries integer) RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
