@@ -18,6 +18,11 @@ package final class SpooledBody: Sendable {
     close(descriptor)
   }
 
+  /// Whether bodies can be spooled in `directory`; throws what `open` reports.
+  package static func probe(_ directory: String) throws(SystemError) {
+    close(try SystemError.check(unsafe clinux_open_unnamed(directory), "open"))
+  }
+
   /// At most `count` bytes from `offset` on; empty at or after the end. Throws what `pread` reports.
   package func read(at offset: Int, upTo count: Int) throws(SystemError) -> [UInt8] {
     let wanted = max(0, min(count, length - offset))

@@ -17,6 +17,9 @@ package struct JSONReader {
   /// Containers deeper than the limit: checked against the grammar, not built. True for an object.
   private var deeper: [Bool] = []
   private var violations: [FieldError] = []
+  /// Bytes of their pointers: a long name above many bad values would be repeated for each.
+  private var pointerBytes = 0
+  private static let pointerBytesMax = 64 << 10
 
   private init(scanner: JSONScanner, limits: JSONLimits) {
     self.scanner = scanner
@@ -108,7 +111,7 @@ package struct JSONReader {
       containers[last].members.append(JSONMember(containers[last].name, value))
     } else if !containers[last].isOverfull {
       containers[last].isOverfull = true
-      violations.append(FieldError(pointer: pointer(to: last), .tooMany(max: limits.members)))
+      report(.tooMany(max: limits.members), within: last)
     }
   }
 
@@ -150,7 +153,17 @@ package struct JSONReader {
   /// Reports a problem of the value that is being read.
   private mutating func report(_ problem: FieldProblem) {
     guard deeper.isEmpty else { return }
-    violations.append(FieldError(pointer: pointer(to: containers.count), problem))
+    report(problem, within: containers.count)
+  }
+
+  /// Reports a problem at the place inside the first `depth` open containers, or at its member of that name. Once
+  /// there is more than anybody reads, what else is wrong isn't told.
+  private mutating func report(_ problem: FieldProblem, within depth: Int, member: String? = nil) {
+    guard violations.count < JSONFields.errorsMax, pointerBytes < JSONReader.pointerBytesMax else { return }
+    var pointer = pointer(to: depth)
+    if let member { pointer = JSONPointer.member(member, of: pointer) }
+    pointerBytes += pointer.utf8.count
+    violations.append(FieldError(pointer: pointer, problem))
   }
 
   /// Objects of few members are compared pairwise, which takes no memory.
@@ -170,10 +183,9 @@ package struct JSONReader {
       }
     }
     if repeated.isEmpty { return }
-    let parent = pointer(to: containers.count)
     var reported = Set<ExactName>()
     for name in repeated where reported.insert(name).inserted {
-      violations.append(FieldError(pointer: JSONPointer.member(name.text, of: parent), .duplicateKey))
+      report(.duplicateKey, within: containers.count, member: name.text)
     }
   }
 

@@ -44,9 +44,11 @@ package final class App: RequestHandler, Sendable {
     services.metrics.began(id, request.method, route: route.map { endpoints[$0].pattern })
     var standing: RateLimiter.Standing?
     var response: Response
+    var cause: String?
     do {
       response = try await dispatch(request, match, id, language, observation, &standing)
     } catch {
+      cause = error.cause
       response = Problem(
         failure: error, requestID: id.description, language: language, catalogue: services.catalogue
       ).response()
@@ -61,7 +63,7 @@ package final class App: RequestHandler, Sendable {
       AccessLog.Entry(
         id: id, method: request.method, route: route.map { endpoints[$0].pattern }, status: response.status,
         elapsed: elapsed, database: observation.database, roundTrips: observation.roundTrips,
-        trace: TraceParent(request.headers["traceparent"])))
+        trace: TraceParent(request.headers["traceparent"]), cause: cause))
     return response
   }
 
@@ -95,14 +97,16 @@ package final class App: RequestHandler, Sendable {
       values = parameters
     }
     let endpoint = endpoints[index]
-    let token = request.headers[.authorization].flatMap { TokenDigest(authorization: $0) }
+    // An open endpoint looks at no token: else whoever has one would guess passwords under an account's wider limit.
+    let token =
+      endpoint.grants.isEmpty ? nil : request.headers[.authorization].flatMap { TokenDigest(authorization: $0) }
     if !endpoint.grants.isEmpty, token == nil { throw .unauthenticated }
     try services.limiter.admit(request.remoteAddress, endpoint, token, &standing)
     let query = Query(request.query, known: parameters[index])
     let checked = Preconditions(request, endpoint, query)
     let context = CallContext(
       request: request, endpoint: endpoint, services: services, requestID: id, language: language,
-      token: endpoint.grants.isEmpty ? nil : token, query: query, access: access[index],
+      token: token, query: query, access: access[index],
       parameterNames: router.parameterNames[index], parameterValues: values,
       idempotencyKey: checked.idempotencyKey, isRehearsal: checked.isRehearsal, observation: observation)
     switch endpoint.handler {

@@ -84,9 +84,9 @@ package struct Configuration: Sendable {
   }
 
   static func withoutPassword(_ connection: String) -> String {
-    var result = connection.replacing(/password=('[^']*'|\S+)/, with: "password=***")
-    result = result.replacing(/:\/\/([^:@\/]*):[^@]*@/) { "://\($0.1):***@" }
-    return result
+    // libpq allows spaces around the sign and escapes in the value; an address ends its password at its last @.
+    let result = connection.replacing(/password\s*=\s*('(\\.|[^'\\])*'?|(\\.|[^\s\\])+)/, with: "password=***")
+    return result.replacing(/:\/\/([^:@\/]*):[^\/?]*@/) { "://\($0.1):***@" }
   }
 
   /// What one client may cost.

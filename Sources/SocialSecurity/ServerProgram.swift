@@ -41,11 +41,22 @@ package enum ServerProgram {
   private static func supervise(_ configuration: Configuration) throws -> Int32 {
     try WorkerProcess.verifySchema(configuration)
     _ = try Contract(directory: configuration.resources)
+    try checkDataDirectory(configuration.dataDirectory)
     var plan = SupervisorConfiguration(listen: configuration.listen, workers: configuration.workers)
     plan.metricsListen = configuration.metricsListen
     plan.metrics = RequestMetrics.Layout(Endpoints.all(in: configuration.environment)).registry
     complain(configuration.redacted.map { "\($0.name)=\($0.value)" }.joined(separator: " "))
     return try Supervisor.run(plan)
+  }
+
+  /// Uploads are spooled there: found out now, not at the first one.
+  private static func checkDataDirectory(_ path: String) throws(StartFailure) {
+    _ = unsafe mkdir(path, 0o700)
+    do {
+      try SpooledBody.probe(path)
+    } catch {
+      throw StartFailure("SMILE_DATA \(path): \(error)")
+    }
   }
 
   /// The route table as JSON lines: what tests compare with `openapi.yaml`.

@@ -23,16 +23,20 @@ package struct Services: Sendable {
   package let limiter: RateLimiter
   package let metrics: RequestMetrics
   package let contract: Contract
+  /// What the supervisor says of all processes.
+  package let processes: ProcessStatus
 
   /// - Throws: `StartFailure` when the key file or the contract can't be used.
   @LoopActor
   package init(
-    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: RequestMetrics
+    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: RequestMetrics,
+    processes: ProcessStatus
   ) throws(StartFailure) {
     self.configuration = configuration
     self.database = database
     self.limiter = limiter
     self.metrics = metrics
+    self.processes = processes
     failures = DatabaseFailures(constraints: Endpoints.constraints)
     catalogue = Endpoints.problems
     contract = try Contract(directory: configuration.resources)

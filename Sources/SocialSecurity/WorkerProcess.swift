@@ -68,7 +68,8 @@ package enum WorkerProcess {
     let services = try Services(
       configuration, database: database,
       limiter: RateLimiter(process.memory.rateLimits, isOn: configuration.rateLimits),
-      metrics: try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process))
+      metrics: try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process),
+      processes: process.memory.status)
     let log = AccessLog(isOn: configuration.accessLog)
     let server = Server(
       limits: configuration.limits, allowedHosts: configuration.allowedHosts,

@@ -62,8 +62,7 @@ package final class Supervisor {
   /// - Throws: when the sockets or the shared memory can't be had; nothing runs then.
   package static func run(_ configuration: SupervisorConfiguration) throws(SupervisorError) -> Int32 {
     try ProcessHardening.apply()
-    // Crashes are told by this log; registers and memory stay out of it.
-    unsafe setenv("SWIFT_BACKTRACE", "enable=yes,color=no,interactive=no,registers=none,images=none,sanitize=yes", 0)
+    unsafe setenv("SWIFT_BACKTRACE", Backtraces.setting, 0)
     let supervisor = try Supervisor(configuration)
     return supervisor.run()
   }

@@ -71,4 +71,14 @@ struct LimitTests {
       FieldError(pointer: "/d/1", .tooLong(max: 40)),
     ])
   }
+
+  /// A long name above many wrong values isn't repeated for each of them: 16 KiB of input gave 7 MB of errors.
+  @Test func violationsStaySmall() throws {
+    let name = String(repeating: "a", count: 8_000)
+    let values = Array(repeating: #""\u0000""#, count: 1_000).joined(separator: ",")
+    let many = try violations("{\"\(name)\":[\(values)],\"b\":\"\\u0000\"}")
+    #expect(many.first == FieldError(pointer: "/\(name)/0", .invalidText))
+    #expect(many.reduce(0) { $0 + ($1.pointer?.utf8.count ?? 0) } < 80_000)
+    #expect(try violations("[\(values),\(values)]").count == JSONFields.errorsMax)
+  }
 }

@@ -1,6 +1,7 @@
 import HTTPServer
 import JSON
 import PostgresClient
+import Supervisor
 
 enum HealthStatements {
   static let ping = Statement("health.ping", "SELECT 1")
@@ -12,8 +13,10 @@ func getLiveness(_ call: OpenCall) async throws(Failure) -> Response {
   .json(200, Array("{\"status\":\"ok\"}".utf8))
 }
 
-/// The database answers too; its schema was checked when the connections were made.
+/// The database answers too; its schema was checked when the connections were made. A server whose processes keep dying
+/// isn't ready: it answers, but what it gets may be what kills it.
 func getReadiness(_ call: OpenCall) async throws(Failure) -> Response {
+  if call.services.processes.isCrashLooping { throw .unavailable().because("crash loop") }
   var work = Segment()
   do {
     try work.add(HealthStatements.ping)

@@ -2,10 +2,6 @@ import EventLoop
 import HTTPServer
 import PostgresClient
 
-let jobEndpoints: [Endpoint] = [
-  Endpoint(.GET, "/v1/jobs/{job_id}", "getJob", [.any], getJob),
-]
-
 /// Work that outlived its request, for whoever ordered it. With `Prefer: wait=10` (RFC 7240 section 4.3) the answer
 /// comes when the work is done, or after that many seconds.
 func getJob(_ call: Call) async throws(Failure) -> Response {

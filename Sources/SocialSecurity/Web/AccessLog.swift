@@ -19,6 +19,8 @@ package final class AccessLog {
     let database: Duration
     let roundTrips: Int
     let trace: TraceParent?
+    /// Of a failure on our side; see `Failure.cause`.
+    let cause: String?
   }
 
   private static let bufferMax = 1 << 20
@@ -53,6 +55,7 @@ package final class AccessLog {
       json.field("db_us", entry.database.inNanoseconds / 1_000)
       json.field("round_trips", entry.roundTrips)
       json.field("trace_id", optional: entry.trace?.traceID)
+      json.field("cause", optional: entry.cause)
       if dropped > 0 { json.field("lines_dropped", dropped) }
     }
     dropped = 0

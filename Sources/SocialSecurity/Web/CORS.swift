@@ -3,10 +3,14 @@ import HTTPServer
 /// Cross-origin access for the origins of the configuration and for no others; an origin is never reflected unless it
 /// is listed (Fetch standard section 3.2).
 struct CORS: Sendable {
-  private static let exposed =
-    "ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Request-Id, Deprecation, Sunset"
-  private static let accepted =
-    "Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, Access-Purpose, Content-Digest"
+  private static let exposed = """
+    ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Request-Id, Deprecation, \
+    Sunset
+    """
+  private static let accepted = """
+    Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id, \
+    Access-Purpose, Content-Digest, traceparent
+    """
 
   private let origins: [String]
 

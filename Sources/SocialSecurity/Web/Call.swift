@@ -99,8 +99,11 @@ package struct RequestCall<Caller: CallerKind>: Sendable {
     return work
   }
 
-  /// The JSON body, read into a type that can't be wrong. The caller is judged first: 401 and 403 win over 400.
+  /// The JSON body, read into a type that can't be wrong. The caller is judged first: 401 and 403 win over 400, and
+  /// nobody unknown fills our memory, or is told to go on (RFC 9110 section 10.1.1).
   package func input<T: Input>(_: T.Type = T.self) async throws(Failure) -> T {
+    let isSmall = request.body.declaredLength.map { $0 <= 64 << 10 } ?? false
+    if !isSmall || request.headers.contains(.expect) { try await identify() }
     do {
       return try T(json: try await context.body())
     } catch {

@@ -6,7 +6,7 @@ import PostgresClient
 
 /// What is known of a request once it has found its endpoint; what all calls share, whoever makes them.
 package struct CallContext: Sendable {
-  package enum Mode: Sendable { case read, write }
+  package enum Mode: Sendable { case read, write, rehearsal }
 
   package let request: Request
   package let endpoint: Endpoint
@@ -39,7 +39,8 @@ package struct CallContext: Sendable {
   ///
   /// - Throws: 415 unless it is declared as JSON, 413 over the endpoint's limit.
   func body() async throws(Failure) -> [UInt8] {
-    try request.requireMediaType(["application/json", "application/merge-patch+json"])
+    try request.requireMediaType(
+      endpoint.method == .PATCH ? ["application/json", "application/merge-patch+json"] : ["application/json"])
     return try await collectBody(atMost: endpoint.options.contains(.credentials) ? 16 << 10 : 1 << 20)
   }
 
@@ -67,6 +68,7 @@ package struct CallContext: Sendable {
         switch mode {
         case .read: try await services.database.read(segment, within: limit)
         case .write: try await services.database.write(segment, within: limit)
+        case .rehearsal: try await services.database.rehearse(segment, within: limit)
         }
       await noteCaller(results.first)
       return results
@@ -129,24 +131,14 @@ package struct CallContext: Sendable {
       return try answer(written: results.last)
     } catch let failure where failure.status == 208 {
       return try await replay(Caller.self)
-    } catch let failure where failure.code == "busy" && idempotencyKey != nil {
-      throw Failure(409, "idempotency_in_flight", retryAfter: 1)
     }
   }
 
   private func rehearse(_ segment: Segment, within limit: Duration?) async throws(Failure) -> Response {
-    do {
-      let results = try await services.database.rehearse(segment, within: limit)
-      let response = try answer(written: results.last)
-      guard case .bytes = response.body else { return response }
-      return Response(status: 200, headers: .json, body: response.body)
-    } catch let failure as Failure {
-      throw failure
-    } catch let error as DatabaseError {
-      throw services.failures.failure(for: error)
-    } catch {
-      throw .bug
-    }
+    let results = try await run(segment, .rehearsal, within: limit)
+    let response = try answer(written: results.last)
+    guard case .bytes = response.body else { return response }
+    return Response(status: 200, headers: .json, body: response.body)
   }
 
   /// The answer stored under the request's key.

@@ -14,12 +14,12 @@ package struct DatabaseFailures: Sendable {
   package func failure(for error: DatabaseError) -> Failure {
     switch error {
     case .server(let server): failure(for: server)
-    case .unavailable(let seconds): .unavailable(retryAfter: seconds)
-    case .busy: .unavailable("busy")
-    case .unknownOutcome: .unavailable("outcome_unknown")
-    case .timeout: .unavailable("timeout")
+    case .unavailable(let seconds): .unavailable(retryAfter: seconds).because(error.description)
+    case .busy: .unavailable("busy").because(error.description)
+    case .unknownOutcome: .unavailable("outcome_unknown").because(error.description)
+    case .timeout: .unavailable("timeout").because(error.description)
     case .invalidParameter: .invalid([FieldError(pointer: "", .invalidText)])
-    case .rolledBack, .invalidConfiguration, .protocolViolation: .bug
+    case .rolledBack, .invalidConfiguration, .protocolViolation: .bug.because(error.description)
     }
   }
 
@@ -27,8 +27,22 @@ package struct DatabaseFailures: Sendable {
     let state = error.sqlState
     if state.hasPrefix("SM") { return raised(error) }
     if let constraint = error.constraint, let known = constraints[constraint] { return known }
+    return standard(error).because(Self.cause(error))
+  }
+
+  /// What the log may know: `message`, `detail` and `context` can quote a row.
+  private static func cause(_ error: ServerError) -> String {
+    let place = [error.schema, error.table, error.column, error.constraint].compactMap { $0 }
+    return ([error.description] + place).joined(separator: " ")
+  }
+
+  private func standard(_ error: ServerError) -> Failure {
+    let state = error.sqlState
     switch state {
-    case "55P03": return .unavailable("busy")  // lock_not_available
+    // lock_not_available: within smile.claim_key, which waits for nothing but another request with the same key.
+    case "55P03" where error.context?.contains("claim_key(") == true:
+      return Failure(409, "idempotency_in_flight", retryAfter: 1)
+    case "55P03": return .unavailable("busy")
     case "57014": return .unavailable("timeout")  // query_canceled
     case "40001", "40P01": return .unavailable("busy")  // serialization_failure, deadlock_detected
     case "25006": return .unavailable()  // read_only_sql_transaction: a failover

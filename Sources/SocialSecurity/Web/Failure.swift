@@ -14,6 +14,8 @@ package struct Failure: Error, Sendable {
   package var extensions: [(name: String, value: String)]
   /// The methods that a path has, for the `Allow` of a 405.
   package var allow: String?
+  /// Why, for the log alone: an SQLSTATE and names from the schema, never a value.
+  package var cause: String?
 
   package init(
     _ status: Int, _ code: String, errors: [FieldError] = [], retryAfter: Int? = nil,
@@ -49,6 +51,13 @@ package struct Failure: Error, Sendable {
     Failure(503, code, retryAfter: retryAfter)
   }
 
-  /// 500 without a word about why; the log has it.
+  /// 500 without a word about why to the client.
   package static let bug = Failure(500, "internal_error")
+
+  /// The same failure with what the log says of it.
+  package func because(_ cause: String) -> Failure {
+    var failure = self
+    failure.cause = cause
+    return failure
+  }
 }

@@ -48,6 +48,7 @@ extension Failure {
     switch error {
     case .tooLarge: self.init(413, "payload_too_large")
     case .framing(.timedOut): self.init(408, "request_timeout")
+    case .storage(let error): self = Failure.unavailable().because("\(error)")
     default: self.init(400, "malformed_request")
     }
   }

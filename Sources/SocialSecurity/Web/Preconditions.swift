@@ -18,23 +18,26 @@ struct Preconditions {
 
   private mutating func check(_ request: Request, _ endpoint: Endpoint, _ query: Query) throws(Failure) {
     if !query.errors.isEmpty { throw .invalid(query.errors) }
-    if request.headers.string(.contentEncoding) != nil { throw Failure(415, "unsupported_media_type") }
-    if !endpoint.options.contains(.media), let accept = request.headers.string(.accept), !Self.acceptsJSON(accept) {
+    if request.headers.contains(.contentEncoding) { throw Failure(415, "unsupported_media_type") }
+    if !endpoint.options.contains(.media), !Self.acceptsJSON(request.headers.all(.accept)) {
       throw Failure(406, "not_acceptable")
     }
     if endpoint.allowsRehearsal { isRehearsal = try query.flag("validate_only") }
-    guard endpoint.method == .POST else { return }
-    guard let header = request.headers.string(.idempotencyKey) else {
+    guard request.headers.contains(.idempotencyKey) else {
       if endpoint.options.contains(.idempotent), !isRehearsal { throw Failure(400, "idempotency_key_required") }
       return
     }
-    guard endpoint.takesKey else { throw Failure(400, "idempotency_key_refused") }
-    idempotencyKey = try Self.key(header)
+    if endpoint.isChange, endpoint.grants.isEmpty || endpoint.options.contains(.secret) {
+      throw Failure(400, "idempotency_key_refused")
+    }
+    if endpoint.takesKey { idempotencyKey = try Self.key(request.headers.string(.idempotencyKey) ?? "") }
   }
 
-  /// Whether an `Accept` list (RFC 9110 section 12.5.1) has room for JSON; a weight of 0 is a refusal.
-  private static func acceptsJSON(_ header: String) -> Bool {
-    header.split(separator: ",").contains { range in
+  /// Whether the `Accept` lists (RFC 9110 section 12.5.1), none or all of them, have room for JSON; a weight of 0 is a
+  /// refusal, and a list of nothing asks for nothing.
+  private static func acceptsJSON(_ lines: [[UInt8]]) -> Bool {
+    let ranges = lines.flatMap { String(decoding: $0, as: UTF8.self).split(separator: ",") }
+    return ranges.isEmpty || ranges.contains { range in
       let parts = range.split(separator: ";").map { $0.filter { $0 != " " }.lowercased() }
       guard let type = parts.first, ["*/*", "application/*", "application/json"].contains(type) else { return false }
       return !parts.dropFirst().contains { ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains($0) }

@@ -45,8 +45,6 @@ enum WebProblems {
     ProblemText(
       "invalid_json", 400, id: "Isi permintaan bukan JSON yang sah.", en: "The body isn't valid JSON."),
     ProblemText(
-      "unexpected_body", 400, id: "Metode ini tidak menerima isi.", en: "This method takes no body."),
-    ProblemText(
       "idempotency_key_required", 400, id: "Header Idempotency-Key wajib di sini.",
       en: "An Idempotency-Key header is required here."),
     ProblemText(

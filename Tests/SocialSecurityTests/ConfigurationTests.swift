@@ -1,0 +1,31 @@
+import Testing
+
+@testable import SocialSecurity
+
+/// Settings are printed at the start; passwords never.
+@Suite struct ConfigurationTests {
+  @Test(arguments: [
+    ("host=db password=hunter2 user=a", "host=db password=*** user=a"),
+    ("host=db password = hunter2 user=a", "host=db password=*** user=a"),
+    (#"password='hun\'ter2 x' user=a"#, "password=*** user=a"),
+    (#"password=hun\ ter2 user=a"#, "password=*** user=a"),
+    ("sslpassword=hunter2 user=a", "sslpassword=*** user=a"),
+    ("postgresql://smile:hunter2@db/smile", "postgresql://smile:***@db/smile"),
+    ("postgresql://smile:hun@ter2@db/smile", "postgresql://smile:***@db/smile"),
+    ("postgresql://db/smile?password=hunter2", "postgresql://db/smile?password=***"),
+    ("postgresql://db:5432/smile?user=a@b", "postgresql://db:5432/smile?user=a@b"),
+    ("host=/run/postgresql dbname=smile", "host=/run/postgresql dbname=smile"),
+  ]) func passwordsAreHidden(connection: String, shown: String) {
+    #expect(Configuration.withoutPassword(connection) == shown)
+  }
+
+  @Test func everythingWrongIsSaidAtOnce() {
+    let variables = ["ENVIRONMENT": "prod", "WORKERS": "+2", "LISTEN": "localhost", "PROXIES": "10.0.0.0/33"]
+    do throws(Configuration.Problems) {
+      _ = try Configuration(environment: variables)
+      Issue.record("accepted")
+    } catch {
+      #expect(error.lines.count == 4)
+    }
+  }
+}
