@@ -47,6 +47,16 @@ def ask_for_confirmation(server):
         }).expect(202)
 
 
+def test_the_jobs_process_sleeps_when_there_is_nothing_to_do(make_server):
+    """Once it has kept house, none of its connections begins anything for a second; it looks again after 30 s."""
+    server = make_server()
+    with server.cluster.connect(server.database) as db:
+        eventually(lambda: db.execute("SELECT FROM smile.job WHERE status = 'succeeded'").rowcount)
+        eventually(lambda: db.execute("""
+            SELECT count(*) > 0 AND bool_and(state = 'idle' AND clock_timestamp() - state_change > interval '1 second')
+            FROM pg_stat_activity WHERE datname = current_database() AND usename = 'smile_jobs'""").fetchone()[0])
+
+
 def test_a_mail_goes_out_through_the_mail_program(mailing):
     ask_for_confirmation(mailing)
     mail = eventually(mailing.mails)[0]
