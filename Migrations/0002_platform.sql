@@ -27,14 +27,17 @@ GRANT SELECT, DELETE ON smile.idempotency_key TO smile_jobs;
 CREATE TYPE smile.answer_row AS (status integer, body text, etag text, location text);
 
 -- Claims a key for this transaction. A key that was answered before raises SM208, and the server fetches the stored
--- answer; another fingerprint is refused; a key in flight waits for lock_timeout.
+-- answer; another fingerprint is refused; a key in flight waits for lock_timeout. An account that acts in another grant
+-- asks another question, so what it acts as belongs to the fingerprint.
 CREATE FUNCTION smile.claim_key(wanted_key text, wanted_fingerprint bytea) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   caller uuid := coalesce(smile.client_id(), smile.account_id());
+  question bytea := sha256(wanted_fingerprint
+    || convert_to(concat_ws(' ', smile.role(), smile.member_id(), smile.employer_id()), 'UTF8'));
   stored bytea;
 BEGIN
   INSERT INTO smile.idempotency_key (principal, key, fingerprint)
-  VALUES (caller, wanted_key, wanted_fingerprint)
+  VALUES (caller, wanted_key, question)
   ON CONFLICT (principal, key) DO NOTHING;
   IF FOUND THEN
     PERFORM set_config('smile.idempotency_key', wanted_key, true);
@@ -43,7 +46,7 @@ BEGIN
   SELECT k.fingerprint INTO stored
   FROM smile.idempotency_key AS k
   WHERE k.principal = caller AND k.key = wanted_key;
-  IF stored IS DISTINCT FROM wanted_fingerprint THEN
+  IF stored IS DISTINCT FROM question THEN
     PERFORM smile.fail(422, 'idempotency_key_reused');
   END IF;
   PERFORM smile.fail(208, 'replay');

@@ -19,7 +19,8 @@ CREATE TABLE smile.account (
 -- An identifier belongs to whoever confirmed it first: a pending account can't keep its true owner out.
 CREATE UNIQUE INDEX account_email_once ON smile.account (email) WHERE status <> 'pending';
 CREATE UNIQUE INDEX account_username_once ON smile.account (username) WHERE status <> 'pending';
-CREATE INDEX account_pending_email ON smile.account (email, created_at) WHERE status = 'pending';
+CREATE INDEX account_email ON smile.account (email, created_at);
+CREATE INDEX account_pending ON smile.account (created_at) WHERE status = 'pending';
 CREATE TRIGGER account_version BEFORE UPDATE ON smile.account FOR EACH ROW EXECUTE FUNCTION smile.bump_version();
 
 -- What an account may act as. A session acts in one grant at a time. An inactive grant waits for its mailed token.
@@ -73,6 +74,7 @@ CREATE TABLE smile.mail_token (
   used_at timestamptz
 );
 CREATE INDEX mail_token_account ON smile.mail_token (account_id, created_at);
+CREATE INDEX mail_token_grant ON smile.mail_token (grant_id);
 
 CREATE TABLE smile.security_event (
   id uuid PRIMARY KEY DEFAULT smile.uuid7(),

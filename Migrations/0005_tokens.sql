@@ -49,8 +49,10 @@ CREATE TABLE smile.session (
     ('log_out', 'revoked', 'limit', 'expired', 'refresh_reuse', 'account', 'grant', 'client')),
   CONSTRAINT end_has_reason CHECK ((ended_at IS NULL) = (end_reason IS NULL))
 );
-CREATE INDEX session_account ON smile.session (account_id, id) WHERE ended_at IS NULL;
-CREATE INDEX session_grant ON smile.session (grant_id) WHERE ended_at IS NULL;
+-- Ended ones too: log-in looks for the last one of a grant, and what is deleted takes its sessions with it.
+CREATE INDEX session_account ON smile.session (account_id, id);
+CREATE INDEX session_grant ON smile.session (grant_id, created_at);
+CREATE INDEX session_client ON smile.session (client_id) WHERE client_id IS NOT NULL;
 
 CREATE TABLE smile.access_token (
   digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),

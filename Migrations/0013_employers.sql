@@ -181,10 +181,10 @@ CREATE FUNCTION smile.employer_name(wanted uuid) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
 RETURN (SELECT e.name FROM smile.employer AS e WHERE e.id = wanted);
 
--- Whether the caller may see an employer's workers: its own users and clients, and officers. Definer functions ask it
--- before they read member records on an employer's behalf.
+-- Whether the caller may see an employer's workers: its own users and clients. Definer functions ask it before they
+-- read member records on an employer's behalf. Officers open persons one by one, each with a purpose and a trace.
 CREATE FUNCTION smile.may_see_workers(employer uuid) RETURNS boolean LANGUAGE sql STABLE
-RETURN coalesce(smile.employer_id() = employer, false) OR smile.is_officer('manage_employers');
+RETURN coalesce(smile.employer_id() = employer, false);
 
 CREATE FUNCTION smile.worker_body(wanted uuid) RETURNS json
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
@@ -232,9 +232,10 @@ BEGIN
   IF m.id IS NULL THEN
     RETURN NULL;
   END IF;
-  IF NOT smile.identity_agrees(by_number, by_nik, wanted_nik_index IS NOT NULL,
-    EXISTS (SELECT FROM smile.national_id AS i WHERE i.member_id = m.id), m.birth_date = wanted_birth_date,
-    m.name_key = smile.name_key(wanted_name))
+  -- Without the name, a NIK, which holds the birth date, would buy the name and the KPJ of anybody.
+  IF m.name_key <> smile.name_key(wanted_name) OR NOT smile.identity_agrees(by_number, by_nik,
+    wanted_nik_index IS NOT NULL, EXISTS (SELECT FROM smile.national_id AS i WHERE i.member_id = m.id),
+    m.birth_date = wanted_birth_date, true)
   THEN
     PERFORM smile.refuse(422, 'identity_mismatch', CASE WHEN by_number IS NULL THEN '/nik' ELSE '/kpj' END);
   END IF;

@@ -46,6 +46,20 @@ BEGIN
 END
 $$;
 
+-- Whether every row that smile.rates_of_month() may rest on is verified.
+CREATE FUNCTION smile.rates_are_verified(period date) RETURNS boolean LANGUAGE sql STABLE
+RETURN (
+  SELECT bool_and(p.verified) FROM smile.legal_parameter AS p
+  WHERE p.valid_from <= rates_are_verified.period
+    AND (p.valid_to IS NULL OR p.valid_to >= rates_are_verified.period)
+    AND (p.programme IN ('JHT', 'JKK', 'JKM', 'JP') AND p.parameter LIKE 'pu.rate.%'
+      OR (p.programme, p.parameter) IN (
+        ('JKK', 'relief.covid.factor_pct_of_normal'), ('JKM', 'relief.covid.factor_pct_of_normal'),
+        ('JKK', 'recomposition_to_jkp_pct'), ('JKM', 'recomposition_to_jkp_pct'), ('JP', 'wage_ceiling_idr'),
+        ('JP', 'retirement_age_years'), ('JP', 'pu.mandatory_sizes'), ('JKP', 'rate.state_pct'),
+        ('JKP', 'wage_ceiling_idr'), ('JKP', 'eligibility.max_age_at_registration_years'),
+        ('ALL', 'pu.contribution_rounding'))));
+
 -- JP: not yet of retirement age on the first of the month, at a firm whose size makes it a duty.
 CREATE FUNCTION smile.is_in_jp(birth_date date, r smile.contribution_rates) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

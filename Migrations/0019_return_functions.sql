@@ -136,6 +136,10 @@ BEGIN ATOMIC
   HAVING EXISTS (SELECT FROM smile.contribution_return AS r WHERE r.id = wanted);
 END;
 
+-- An officer looked at the people of a return.
+CREATE FUNCTION smile.note_return_read(wanted uuid) RETURNS void LANGUAGE sql VOLATILE
+RETURN smile.audit('return.read', 'contribution_return', wanted);
+
 -- Whether lines may be sent at all: asked before a byte of them is read.
 CREATE FUNCTION smile.admit_upload(wanted uuid) RETURNS void LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -260,17 +264,29 @@ BEGIN
 END
 $$;
 
+-- The other returns of the same month that stand: a worker is reported in one of them.
+CREATE FUNCTION smile.finalised_for_month(r smile.contribution_return) RETURNS uuid[] LANGUAGE sql STABLE
+RETURN ARRAY(
+  SELECT o.id FROM smile.contribution_return AS o
+  WHERE o.employer_id = (r).employer_id AND o.period = (r).period AND o.status = 'finalised' AND o.id <> (r).id);
+
 -- The rules that compare a return's lines with each other, and the outcome of each line. A new return has no
 -- statistics: the planner would take its rows for a handful and loop over them.
 CREATE FUNCTION smile.apply_rules_across_lines(r smile.contribution_return) RETURNS void
 LANGUAGE plpgsql SET enable_nestloop = off AS $$
+DECLARE
+  others uuid[] := smile.finalised_for_month(r);
 BEGIN
   INSERT INTO smile.finding (employer_id, return_id, line, field, code, params)
   WITH worker AS (
     SELECT l.line, CASE WHEN l.match = 'new_member' THEN l.nik_index ELSE uuid_send(l.member_id) END AS key
     FROM smile.return_line AS l
     WHERE l.employer_id = r.employer_id AND l.return_id = r.id
-      AND l.match IN ('worker', 'new_employment', 'new_member')),
+      AND l.match IN ('worker', 'new_employment', 'new_member')
+      -- A line that falls for another reason takes no other with it.
+      AND NOT EXISTS (
+        SELECT FROM smile.finding AS f JOIN smile.rule AS c ON c.code = f.code AND c.severity = 'error'
+        WHERE f.employer_id = r.employer_id AND f.return_id = r.id AND f.line = l.line)),
   repeated AS (SELECT w.key, min(w.line) AS first FROM worker AS w GROUP BY w.key HAVING count(*) > 1)
   SELECT r.employer_id, r.id, w.line, '', 'duplicate_worker', json_build_object('first_line', f.first)
   FROM repeated AS f JOIN worker AS w ON w.key = f.key AND w.line > f.first;
@@ -285,16 +301,15 @@ BEGIN
   JOIN smile.return_line AS l ON l.employer_id = r.employer_id AND l.return_id = r.id AND l.line_key = f.line_key
     AND l.line > f.first;
 
-  IF r.kind = 'supplementary' THEN
+  IF others <> '{}' THEN
     INSERT INTO smile.finding (employer_id, return_id, line, field, code)
     SELECT r.employer_id, r.id, l.line, '', 'worker_already_reported'
     FROM smile.return_line AS l
-    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match IN ('worker', 'new_employment')
-      AND EXISTS (
-        SELECT FROM smile.contribution_return AS o
-        JOIN smile.return_line AS x ON x.employer_id = o.employer_id AND x.return_id = o.id
-        WHERE o.employer_id = r.employer_id AND o.period = r.period AND o.status = 'finalised'
-          AND x.member_id = l.member_id AND x.status <> 'rejected');
+    JOIN (
+      SELECT DISTINCT x.member_id FROM smile.return_line AS x
+      WHERE x.employer_id = r.employer_id AND x.return_id = ANY (others) AND x.status <> 'rejected') AS told
+      ON told.member_id = l.member_id
+    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match IN ('worker', 'new_employment');
   END IF;
 
   UPDATE smile.return_line AS l
@@ -308,7 +323,9 @@ BEGIN
 END
 $$;
 
--- Back pay of lines that stand, on top of what is posted for the month it was earned in.
+-- Back pay of lines that stand, on top of what was reported for the month it was earned in, paid already or not: the
+-- month's ceilings hold for the sum. Both are gathered into one aggregate rather than joined, because the planner
+-- knows nothing of rows this young.
 CREATE FUNCTION smile.compute_back_pay(r smile.contribution_return) RETURNS void LANGUAGE sql
 BEGIN ATOMIC
   INSERT INTO smile.return_back_pay
@@ -321,17 +338,64 @@ BEGIN ATOMIC
       AND l.status <> 'rejected'),
   month AS MATERIALIZED (
     SELECT p.period, smile.rates_of_month((r).employer_id, p.period) AS rates
-    FROM (SELECT DISTINCT d.period FROM due AS d) AS p)
+    FROM (SELECT DISTINCT d.period FROM due AS d) AS p),
+  earlier AS MATERIALIZED (
+    SELECT o.id, o.period::date AS period FROM smile.contribution_return AS o
+    WHERE o.employer_id = (r).employer_id AND o.status = 'finalised'),
+  told AS MATERIALIZED (
+    SELECT t.member_id, t.period, max(t.line) AS line, max(t.birth_date) AS birth_date, max(t.back_pay) AS back_pay,
+      sum(t.reported)::bigint AS reported
+    FROM (
+      SELECT d.member_id, d.period, d.line, d.birth_date, d.back_pay, 0 AS reported FROM due AS d
+      UNION ALL
+      SELECT l.member_id, o.period, NULL, NULL, NULL, l.wage
+      FROM earlier AS o
+      JOIN smile.return_line AS l ON l.employer_id = (r).employer_id AND l.return_id = o.id AND l.status <> 'rejected'
+      WHERE o.period = ANY (ARRAY(SELECT m.period FROM month AS m))
+      UNION ALL
+      SELECT b.member_id, b.period::date, NULL, NULL, NULL, b.wage
+      FROM smile.return_back_pay AS b
+      WHERE b.employer_id = (r).employer_id AND b.return_id = ANY (ARRAY(SELECT o.id FROM earlier AS o))
+        AND b.period = ANY (ARRAY(SELECT m.period FROM month AS m))) AS t
+    GROUP BY t.member_id, t.period HAVING max(t.line) IS NOT NULL)
   SELECT (r).employer_id, (r).id, d.line, d.member_id, d.period, d.back_pay, c.*
-  FROM due AS d
+  FROM told AS d
   JOIN month AS m ON m.period = d.period
+  -- Months that came in without a return.
   LEFT JOIN smile.contribution AS p
     ON p.member_id = d.member_id AND p.period = d.period AND p.employer_id = (r).employer_id
-  CROSS JOIN LATERAL smile.contribution_of(d.back_pay, coalesce(p.wage, 0), smile.is_in_jp(d.birth_date, m.rates),
+  CROSS JOIN LATERAL smile.contribution_of(d.back_pay, greatest(d.reported, p.wage),
+    smile.is_in_jp(d.birth_date, m.rates),
     smile.is_in_jkp(d.birth_date, coalesce((
       SELECT max(e.start_date) FROM smile.employment AS e
       WHERE e.member_id = d.member_id AND e.employer_id = (r).employer_id), d.period), m.rates), m.rates) AS c;
 END;
+
+-- What changed since the lines were checked, another return of the month or back pay for the same one: the amounts
+-- would no longer be right, and a fresh check tells what to do. The caller holds the employer's row, so nobody else
+-- finalises meanwhile.
+CREATE FUNCTION smile.refuse_outdated(r smile.contribution_return) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  others uuid[] := smile.finalised_for_month(r);
+BEGIN
+  IF others <> '{}' AND EXISTS (
+    SELECT FROM smile.return_line AS l
+    WHERE l.employer_id = r.employer_id AND l.return_id = ANY (others || r.id) AND l.status <> 'rejected'
+    GROUP BY l.member_id HAVING bool_or(l.return_id = r.id) AND bool_or(l.return_id <> r.id))
+  THEN
+    PERFORM smile.fail(409, 'return_outdated');
+  END IF;
+  IF EXISTS (
+    SELECT FROM smile.return_back_pay AS b WHERE b.employer_id = r.employer_id AND b.return_id = r.id)
+  THEN
+    DELETE FROM smile.return_back_pay AS b WHERE b.employer_id = r.employer_id AND b.return_id = r.id;
+    PERFORM smile.compute_back_pay(r);
+    IF smile.charge_totals(r.employer_id, r.id)::text IS DISTINCT FROM r.totals::text THEN
+      PERFORM smile.fail(409, 'return_outdated');
+    END IF;
+  END IF;
+END
+$$;
 
 -- Wages and amounts of the lines that stand, back pay among them.
 CREATE FUNCTION smile.return_charges(employer uuid, wanted uuid)
@@ -352,10 +416,19 @@ BEGIN ATOMIC
   WHERE b.employer_id = employer AND b.return_id = wanted;
 END;
 
+-- `verified` tells whether every legal parameter behind the amounts is.
 CREATE FUNCTION smile.charge_totals(employer uuid, wanted uuid) RETURNS json LANGUAGE sql STABLE
 RETURN (
   SELECT json_build_object(
     'wages', coalesce(sum(c.wage), 0),
+    'verified', (
+      SELECT bool_and(smile.rates_are_verified(m.period))
+      FROM (
+        SELECT r.period::date AS period FROM smile.contribution_return AS r
+        WHERE r.id = wanted AND r.employer_id = employer
+        UNION
+        SELECT b.period::date FROM smile.return_back_pay AS b
+        WHERE b.employer_id = employer AND b.return_id = wanted) AS m),
     'due', coalesce(sum(c.jht_employer + c.jht_worker + c.jkk + c.jkm + c.jp_employer + c.jp_worker), 0),
     'amounts', smile.amounts_body(
       coalesce(sum(c.jht_employer), 0)::bigint, coalesce(sum(c.jht_worker), 0)::bigint,
@@ -385,7 +458,12 @@ BEGIN
   PERFORM smile.move_lines(r, upload);
   PERFORM smile.apply_rules(r, upload);
   PERFORM smile.apply_rules_across_lines(r);
-  PERFORM smile.compute_back_pay(r);
+  IF EXISTS (
+    SELECT FROM smile.return_line AS l
+    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.back_pay IS NOT NULL)
+  THEN
+    PERFORM smile.compute_back_pay(r);
+  END IF;
   DELETE FROM smile.return_staging AS s WHERE s.upload_id = upload;
 
   SELECT count(*) AS lines, count(*) FILTER (WHERE l.status = 'accepted') AS accepted,
@@ -417,7 +495,8 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION smile.move_lines(smile.contribution_return, uuid),
   smile.apply_rules(smile.contribution_return, uuid), smile.apply_rules_across_lines(smile.contribution_return),
-  smile.compute_back_pay(smile.contribution_return)
+  smile.compute_back_pay(smile.contribution_return), smile.refuse_outdated(smile.contribution_return),
+  smile.finalised_for_month(smile.contribution_return)
   FROM smile_api, smile_jobs;
 
 -- Members, their numbers and employments for the lines that brought new people.
@@ -512,6 +591,8 @@ BEGIN
   ELSIF r.kind <> 'no_activity' AND r.accepted + r.warned = 0 THEN
     PERFORM smile.fail(422, 'return_without_lines');
   END IF;
+  PERFORM FROM smile.employer AS e WHERE e.id = r.employer_id FOR NO KEY UPDATE;
+  PERFORM smile.refuse_outdated(r);
   PERFORM smile.register_new_workers(r);
   bill := smile.bill_return(r);
   UPDATE smile.contribution_return AS x

@@ -8,6 +8,7 @@ RETURN (
     'amount', b.amount,
     'amounts', smile.amounts_body(b.jht_employer, b.jht_worker, b.jkk, b.jkm, b.jp_employer, b.jp_worker,
       b.jkp_from_jkk, b.jkp_from_jkm, b.jkp_state),
+    'verified', (SELECT r.totals -> 'verified' FROM smile.contribution_return AS r WHERE r.id = b.return_id),
     'paid_amount', b.paid_amount, 'status', b.status, 'issued_at', b.issued_at, 'paid_at', b.paid_at))
   FROM smile.billing AS b WHERE b.id = wanted);
 

@@ -22,5 +22,6 @@ extension Endpoints {
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = [
     EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
+    DocumentProblems.constraints,
   ]
 }

@@ -95,8 +95,7 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
     Endpoint(
       .GET, "/v1/employers/{employer_id}/workers", "listWorkers",
-      [.employer, .client("workers:read"), .client("workers:write"), .officer("manage_employers")],
-      parameters: page, listWorkers),
+      [.employer, .client("workers:read"), .client("workers:write")], parameters: page, listWorkers),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers", "hireWorker", workerWriters, .idempotent, hireWorker),
     Endpoint(

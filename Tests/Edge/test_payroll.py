@@ -274,6 +274,78 @@ def test_a_supplement_brings_forgotten_workers_and_nobody_twice(payroll):
     assert finalised["totals"]["wages"] == 6_000_000
 
 
+def test_a_worker_is_billed_for_a_month_once_whichever_return_comes_first(payroll):
+    """Three returns of one month hold the same worker, all checked before any was finalised."""
+    number = nik()
+    payroll.month("2026-08", [line(5_000_000, number=number)])
+    kinds = ["supplementary", "supplementary", "regular"]
+    returns = [payroll.open("2026-09", kind)["id"] for kind in kinds]
+    for return_id in returns:
+        payroll.send(return_id, [line(5_000_000, number=number)])
+
+    def finalise(return_id):
+        with payroll.client.acting(payroll.client.token) as client:
+            answer = client.post(f"/v1/returns/{return_id}/finalisation", key=True)
+            return answer.status, answer.json.get("code")
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(finalise, returns))
+    assert sorted(answers, key=str) == [(200, None), (409, "return_outdated"), (409, "return_outdated")]
+    late = next(each for each, answer in zip(returns, answers) if answer[0] == 409)
+    payroll.send(late, [line(5_000_000, number=number), line(6_000_000)])
+    assert [got["status"] for got in payroll.lines(late)] == ["rejected", "accepted"]
+    billings = payroll.client.get(f"/v1/employers/{payroll.employer_id}/billings").json["items"]
+    assert [each["period"] for each in billings].count("2026-09") == 1
+
+
+def test_back_pay_heeds_what_was_reported_but_not_yet_paid(payroll):
+    """October's wage is over both ceilings already, so back pay for October adds nothing to JP and JKP."""
+    number = nik()
+    reported = payroll.open("2026-09")["id"]
+    payroll.send(reported, [line(12_000_000, number=number)])
+    payroll.finalise(reported)
+    later = payroll.open("2026-10")["id"]
+    payroll.send(later, [line(5_000_000, number=number, back_pay="1000000,2026-09")])
+    amounts = payroll.lines(later)[0]["back_pay_amounts"]
+    assert amounts["jp"] == {"employer": 0, "worker": 0} and amounts["jkp"] == {"recomposed": 0, "state": 0}
+    assert amounts["jht"] == {"employer": 37_000, "worker": 20_000}
+
+
+def test_a_wrong_line_takes_no_other_line_of_its_worker_with_it(payroll):
+    number, opened = nik(), payroll.open("2026-10")["id"]
+    payroll.send(opened, [line("", number=number), line(5_000_000, number=number), line(6_000_000, number=number)])
+    assert [got["status"] for got in payroll.lines(opened)] == ["rejected", "accepted", "rejected"]
+
+
+def test_amounts_say_that_they_rest_on_unverified_law(payroll):
+    computed = payroll.open("2026-10")["id"]
+    loaded = payroll.send(computed, [line(5_000_000)])
+    billing = payroll.client.get(f"/v1/billings/{payroll.finalise(computed)['billing_id']}").json
+    assert loaded["totals"]["verified"] is False and billing["verified"] is False
+
+
+def test_an_officer_s_look_at_a_return_leaves_a_row(payroll, api, actors, db):
+    opened = payroll.open("2026-10")["id"]
+    payroll.send(opened, [line(5_000_000)])
+    officer = api.acting(actors.officer("manage_billing")["token"])
+    rows = "SELECT count(*) FROM smile.audit_log WHERE action = 'return.read' AND subject_id = %s"
+    payroll.lines(opened)
+    assert db.execute(rows, [opened]).fetchone() == (0,)
+    assert len(officer.get(f"/v1/returns/{opened}/lines").expect(200).json["items"]) == 1
+    assert db.execute(rows, [opened]).fetchone() == (1,)
+
+
+def test_a_nik_does_not_buy_a_name(payroll, actors, api):
+    """Who hires by NIK knows the worker's name; otherwise the answer would tell it, rehearsed without a trace."""
+    number = nik()
+    payroll.month("2026-09", [line(5_000_000, number=number)])
+    other = actors.payroll("workers:write")
+    hired = {"nik": number, "full_name": "Siapa Saja", "birth_date": "1985-01-15", "wage": 1, "start_date": "2026-11-01"}
+    answer = api.acting(other["token"]).post(
+        f"/v1/employers/{other['employer_id']}/workers?validate_only=true", hired).expect(422)
+    assert answer.json["code"] == "identity_mismatch" and "Adi" not in answer.text
+
+
 def test_two_finalise_at_once_and_one_does(payroll):
     opened = payroll.open("2026-10")
     payroll.send(opened["id"], [line(5_000_000) for _ in range(20)])

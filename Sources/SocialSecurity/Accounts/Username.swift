@@ -13,7 +13,7 @@ struct Username: Sendable, JSONTextReadable {
       default: false
       }
     }
-    guard (3...40).contains(lowered.count), isPlain, let first = lowered.first, first >= 0x30,
+    guard (3...40).contains(lowered.count), isPlain, let first = lowered.first, first >= 0x30, first != 0x5F,
       let valid = String(validating: lowered, as: UTF8.self)
     else { throw FieldProblem("invalid_username") }
     self.text = valid

@@ -19,4 +19,9 @@ enum DocumentProblems {
       "extension_differs", 400, id: "Akhiran nama berkas tidak sesuai dengan jenisnya.",
       en: "The file name's extension doesn't fit the media type."),
   ]
+
+  /// A document that goes while it is attached: whoever comes second learns that the other was first.
+  static let constraints: [String: Failure] = [
+    "claim_document_document_id_member_id_fkey": Failure(409, "document_in_use")
+  ]
 }

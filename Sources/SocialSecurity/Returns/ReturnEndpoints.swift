@@ -49,9 +49,17 @@ func listReturnLines(_ call: Call) async throws(Failure) -> Response {
   } catch {
     throw await call.refuse(error)
   }
-  return try await call.inLanguage(
-    call.answer(
-      reading: ReturnStatements.lines, id, status?.rawValue, after?.number, limit, call.language.rawValue))
+  var work = try call.work()
+  try work.add(ReturnStatements.lines, id, status?.rawValue, after?.number, limit, call.language.rawValue)
+  let results = try await call.read(work)
+  let answer = try call.context.answer(read: results.last)
+  // The lines name people: an officer's look is written down before it is granted.
+  if results.first?.string(0, 0) == "officer" {
+    var trace = try call.work()
+    try trace.add(ReturnStatements.noteRead, id)
+    _ = try await call.write(trace)
+  }
+  return call.inLanguage(answer)
 }
 
 func listFindings(_ call: Call) async throws(Failure) -> Response {

@@ -36,6 +36,9 @@ enum ReturnStatements {
     "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",
     SQLUUID.self, String?.self, Int32?.self, Int32.self, String.self)
 
+  /// An officer's look at the lines.
+  static let noteRead = Statement("returns.note_read", "SELECT smile.note_return_read($1)", SQLUUID.self)
+
   static let findings = Statement(
     "returns.findings", "SELECT smile.list_findings($1, $2, $3, $4)",
     SQLUUID.self, String?.self, Int32.self, String.self)
@@ -53,6 +56,7 @@ enum ReturnStatements {
   static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
 
   static let all: [any StatementDescription] = [
-    patience, open, list, get, discard, admitUpload, beginUpload, load, lines, findings, finalise, receipt, rules, rule,
+    patience, open, list, get, discard, admitUpload, beginUpload, load, lines, noteRead, findings, finalise, receipt,
+    rules, rule,
   ]
 }
