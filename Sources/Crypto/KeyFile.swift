@@ -33,3 +33,20 @@ extension KeyRing {
     return try KeyRing(text: text)
   }
 }
+
+extension KeyFileError: CustomStringConvertible {
+  /// For whoever starts the program; says nothing of a key.
+  package var description: String {
+    switch self {
+    case .cannotOpen(let code):
+      unsafe strerror(code).flatMap { unsafe String(validatingCString: $0) } ?? "can't be opened (\(code))"
+    case .notARegularFile: "isn't a regular file"
+    case .openToOthers(let mode): "has mode 0\(String(mode, radix: 8)) and must have 0400 or 0600"
+    case .foreignOwner: "belongs neither to this user nor to root"
+    case .notText: "isn't text"
+    case .malformedLine(let line): "line \(line) isn't a key"
+    case .repeatedID(let line): "line \(line) repeats an id"
+    case .noKey: "holds no key"
+    }
+  }
+}

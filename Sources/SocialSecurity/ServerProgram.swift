@@ -1,3 +1,4 @@
+import Crypto
 import Glibc
 import HTTPServer
 import JSON
@@ -42,6 +43,11 @@ package enum ServerProgram {
     try WorkerProcess.verifySchema(configuration)
     _ = try Contract(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)
+    do {
+      _ = try KeyRing.load(path: configuration.keyFile)
+    } catch {
+      throw StartFailure("KEY_FILE \(configuration.keyFile): \(error)")
+    }
     var plan = SupervisorConfiguration(listen: configuration.listen, workers: configuration.workers)
     plan.metricsListen = configuration.metricsListen
     plan.metrics = RequestMetrics.Layout(Endpoints.all(in: configuration.environment)).registry

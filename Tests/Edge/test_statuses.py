@@ -109,3 +109,12 @@ def test_who_asks_too_often_gets_429_and_when_to_come_back(operation, limited, r
                 break
     answer.expect(429)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_token_does_not_widen_the_limit_of_log_ins(limited, actors_on):
+    token = actors_on(limited).officer()["token"]
+    with Client(limited, token) as client:
+        client.get("/v1/account").expect(200)   # the limiter knows now whose it is
+        statuses = {client.post("/v1/sessions", {}, headers={"X-Forwarded-For": "198.51.100.7"}).status
+                    for _ in range(40)}
+    assert statuses == {400, 429}
