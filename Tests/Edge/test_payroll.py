@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import random
+import socket
 
 import psycopg
 import pytest
@@ -55,7 +56,8 @@ class Payroll:
         billing = self.client.get(f"/v1/billings/{billing_id}").expect(200).json
         self.bank.post("/v1/payments", {
             "payment_code": billing["payment_code"], "amount": billing["amount"] - billing["paid_amount"],
-            "paid_at": "2026-11-05T01:30:00Z", "bank_reference": reference or f"T{next(numbers)}"}, key=True).expect(201)
+            "paid_at": "2026-11-05T01:30:00Z", "bank_reference": reference or f"T{next(numbers)}"
+        }, key=True).expect(201)
         return billing
 
     def month(self, period, lines, kind="regular"):
@@ -71,8 +73,10 @@ def payroll(api, actors, bank):
     return Payroll(api, actors.payroll(), bank)
 
 
-def nik(born="850115", serial=None):
-    return f"357801{born[4:]}{born[2:4]}{born[:2]}{serial or next(numbers):04}"
+def nik(born="850115"):
+    """A NIK that nobody has; `born` is YYMMDD."""
+    number = next(numbers)
+    return f"3578{number // 9_999 + 1:02}{born[4:]}{born[2:4]}{born[:2]}{number % 9_999 + 1:04}"
 
 
 def line(wage, *, key="", kpj="", number=None, name="Adi Nugroho", born="1985-01-15", back_pay=",", sex="male"):
@@ -109,8 +113,8 @@ BY_HAND = {
 def test_amounts_worked_out_by_hand(payroll, period, wage):
     computed, billing = payroll.month(period, [line(wage)])
     assert computed[0]["amounts"] == billing["amounts"] == BY_HAND[period, wage]
-    amounts = BY_HAND[period, wage]
-    assert billing["amount"] == sum(amounts[p]["employer"] + amounts[p].get("worker", 0) for p in ("jht", "jkk", "jkm", "jp"))
+    sides = [BY_HAND[period, wage][programme] for programme in ("jht", "jkk", "jkm", "jp")]
+    assert billing["amount"] == sum(side["employer"] + side.get("worker", 0) for side in sides)
 
 
 def test_who_is_too_old_for_jp_and_jkp(payroll):
@@ -255,6 +259,62 @@ def test_ndjson_and_json_give_what_csv_gives(payroll):
     assert csv["counts"] == ndjson["counts"] == as_json["counts"]
 
 
+def test_a_file_of_many_pieces_is_read_as_one(payroll):
+    """Over 64 KiB lines go through COPY, in pieces that are cut anywhere; each line is still its own."""
+    lines = [line(5_000_000 + number, key=f"K{number}") for number in range(3_000)]
+    lines[1_234] = line("", key="K1234")
+    lines[2_345] = '"never closed'
+    opened = payroll.open("2026-10")
+    rehearsed = payroll.send(opened["id"], lines[:2_345] + lines[2_346:], "?validate_only=true")
+    assert rehearsed["counts"] == {"lines": 2_999, "accepted": 2_998, "warned": 0, "rejected": 1}
+    report = payroll.send(opened["id"], lines)
+    rejected = payroll.client.get(f"/v1/returns/{opened['id']}/lines?status=rejected").expect(200).json["items"]
+    assert [(got["line"], got["findings"][0]["code"]) for got in rejected][0] == (1_235, "wage_missing")
+    assert rejected[1]["line"] == 2_346 and rejected[1]["findings"][0]["code"] in ("line_malformed", "line_too_long")
+    assert report["counts"]["rejected"] == 2   # what the open quote swallowed is one line
+    assert payroll.lines(opened["id"])[199]["line_key"] == "K199"
+
+
+@pytest.mark.parametrize("cut", range(5, 100, 19))
+def test_an_upload_that_breaks_off_leaves_nothing(payroll, server, cut):
+    opened = payroll.open("2026-10")
+    payroll.send(opened["id"], [line(7)])
+    text = "\n".join([HEADER, *(line(5_000_000) for _ in range(2_000))]).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            f"PUT /v1/returns/{opened['id']}/lines HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: text/csv"
+            f"\r\nAuthorization: Bearer {payroll.client.token}\r\nContent-Length: {len(text)}\r\n\r\n".encode())
+        connection.sendall(text[:len(text) * cut // 100])
+    assert payroll.client.get(f"/v1/returns/{opened['id']}").json["counts"]["lines"] == 1
+    assert [got["wage"] for got in payroll.lines(opened["id"])] == [7]
+
+
+def test_the_same_file_twice_at_once_stands_once(payroll):
+    opened = payroll.open("2026-10")
+    lines = [line(5_000_000) for _ in range(1_500)]
+
+    def send(_):
+        return Payroll(payroll.client, payroll.actor, payroll.bank).send(opened["id"], lines)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(send, range(2)))
+    assert [report["counts"]["accepted"] for report in reports] == [1_500, 1_500]
+    assert payroll.client.get(f"/v1/returns/{opened['id']}").json["counts"]["lines"] == 1_500
+
+
+def test_officers_read_what_their_permission_says(payroll, api, actors):
+    _, billing = payroll.month("2026-10", [line(5_000_000)])
+    money = api.acting(actors.officer("manage_billing")["token"])
+    for target in (f"/v1/returns/{billing['return_id']}", f"/v1/returns/{billing['return_id']}/lines",
+                   f"/v1/returns/{billing['return_id']}/receipt", f"/v1/billings/{billing['id']}",
+                   f"/v1/employers/{payroll.employer_id}/returns", f"/v1/employers/{payroll.employer_id}/billings",
+                   f"/v1/employers/{payroll.employer_id}"):
+        money.get(target).expect(200)
+    firms = api.acting(actors.officer("manage_employers")["token"])
+    firms.get(f"/v1/employers/{payroll.employer_id}").expect(200)
+    firms.get(f"/v1/returns/{billing['return_id']}").expect(403)
+
+
 def test_quotes_marks_and_formulas_are_just_text(payroll):
     opened = payroll.open("2026-10")
     text = ("\ufeff" + HEADER + "\r\n" + line(1, name='"=cmd() ""Adi"", S.H."') + "\r\n"
@@ -340,7 +400,8 @@ def test_a_nik_does_not_buy_a_name(payroll, actors, api):
     number = nik()
     payroll.month("2026-09", [line(5_000_000, number=number)])
     other = actors.payroll("workers:write")
-    hired = {"nik": number, "full_name": "Siapa Saja", "birth_date": "1985-01-15", "wage": 1, "start_date": "2026-11-01"}
+    hired = {"nik": number, "full_name": "Siapa Saja", "birth_date": "1985-01-15", "wage": 1,
+             "start_date": "2026-11-01"}
     answer = api.acting(other["token"]).post(
         f"/v1/employers/{other['employer_id']}/workers?validate_only=true", hired).expect(422)
     assert answer.json["code"] == "identity_mismatch" and "Adi" not in answer.text

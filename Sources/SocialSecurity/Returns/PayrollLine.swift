@@ -6,6 +6,9 @@ package struct PayrollLine: Sendable {
   package struct Problem: Sendable, Equatable {
     package let field: PayrollColumn?
     package let code: String
+
+    /// As the staging table keeps it: `field:code`.
+    var text: String { "\(field?.rawValue ?? ""):\(code)" }
   }
 
   package private(set) var lineKey: String?
@@ -97,9 +100,9 @@ package struct PayrollLine: Sendable {
         isDecimal && !decimals.isEmpty && decimals.allSatisfy { (0x30...0x39).contains($0) } ? .notWhole : .malformed)
     }
     let significant = digits.drop { $0 == 0x30 }
-    guard let value = significant.isEmpty ? 0 : Digits.value(significant), Int64(value) <= Rupiah.wages.upperBound else {
-      return .failure(.tooLarge)
-    }
+    guard let value = significant.isEmpty ? 0 : Digits.value(significant),
+      Rupiah.wages.contains(Int64(value))
+    else { return .failure(.tooLarge) }
     return .success(Int64(value))
   }
 

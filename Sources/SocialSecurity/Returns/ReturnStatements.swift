@@ -28,6 +28,8 @@ enum ReturnStatements {
 
   static let beginUpload = Statement("returns.begin_upload", "SELECT smile.begin_upload($1)", SQLUUID.self)
 
+  static let stage = Statement("returns.stage", "SELECT smile.stage_lines($1, $2)", SQLUUID.self, SQLJSON.self)
+
   static let load = Statement(
     "returns.load", "SELECT status, body, etag, location FROM smile.load_lines($1, $2, $3)",
     SQLUUID.self, SQLUUID.self, [UInt8].self)
@@ -56,7 +58,7 @@ enum ReturnStatements {
   static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
 
   static let all: [any StatementDescription] = [
-    patience, open, list, get, discard, admitUpload, beginUpload, load, lines, noteRead, findings, finalise, receipt,
-    rules, rule,
+    patience, open, list, get, discard, admitUpload, beginUpload, stage, load, lines, noteRead, findings, finalise,
+    receipt, rules, rule,
   ]
 }

@@ -40,7 +40,7 @@ struct StagingRows: Sendable {
     column(entry.backPayPeriod.map { "\($0)-01" })
     column(
       entry.problems.isEmpty
-        ? nil : "{" + entry.problems.map { "\($0.field?.rawValue ?? ""):\($0.code)" }.joined(separator: ",") + "}")
+        ? nil : "{" + entry.problems.map(\.text).joined(separator: ",") + "}")
     rows.append(UInt8(ascii: "\n"))
   }
 
@@ -51,8 +51,6 @@ struct StagingRows: Sendable {
     rows.reserveCapacity(taken.count)
     return taken
   }
-
-  var count: Int { rows.count }
 
   private mutating func column(_ text: String?) {
     rows.append(UInt8(ascii: "\t"))
