@@ -121,7 +121,10 @@ final class ConnectionPool: PipelineConnectionOwner {
     if waiters.isEmpty, let free = free() { return lease(free) }
     let now = LoopActor.shared.loop.now
     if isClosed { throw .unavailable(retryAfter: 1) }
-    if connections.isEmpty, let downSince, downSince + configuration.waitLimit <= now { throw unavailable(at: now) }
+    // A pool on demand has none while nobody needs one, and tries only while somebody waits.
+    if !isOnDemand, connections.isEmpty, let downSince, downSince + configuration.waitLimit <= now {
+      throw unavailable(at: now)
+    }
     if waiters.count >= configuration.queueLimit { throw .busy }
     let deadline = now + configuration.waitLimit
     let result = await withCheckedContinuation {

@@ -123,6 +123,19 @@ extension DatabaseTests {
       await database.close()
     }
 
+    @Test @LoopActor func aConnectionOnDemandIsMadeAgainHoweverLongAgoTheLastOneClosed() async throws {
+      let (_, database) = try await make {
+        $0.dedicatedIdleLimit = .zero
+        $0.waitLimit = .milliseconds(500)
+      }
+      for _ in 0..<2 {
+        _ = try await database.dedicated { connection throws(DatabaseError) in connection.serverProcess }
+        #expect(await eventually { database.statistics.dedicatedOpen == 0 })
+        await sleep(for: .milliseconds(600))  // longer than anyone waits: the pause is what is tried
+      }
+      await database.close()
+    }
+
     @Test @LoopActor func nothingOfOneUserReachesTheNext() async throws {
       let (_, database) = try await make { $0.dedicatedConnections = 1 }
       let first = try await database.dedicated { connection throws(DatabaseError) in
