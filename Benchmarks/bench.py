@@ -18,6 +18,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests" / "Edge"))
 
+import bulk  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from server import PROGRAMS, Server  # noqa: E402
 
@@ -195,12 +196,20 @@ class Bench:
     # a payroll month
 
     def bulk(self):
-        from bulk import measure
-        ours, bare, resident = measure(self.server, self.cluster, 100_000)
-        self.row("100,000-line return, first byte to posted, against psql", f"{ours / bare:.2f}", "at most 3",
-                 ours <= 3 * bare)
-        self.row("  server | bare COPY and SQL", f"{ours:.1f} | {bare:.1f} s", "", True)
-        self.row("  largest worker meanwhile", f"{resident:.0f} MB", "under 64 MB", resident < 64)
+        """On a database of its own; passwords are hashed cheaply, or the hash's memory would be what is measured."""
+        self.cluster.create("bulk")
+        server = Server(self.cluster, "bulk", RATE_LIMITS="off", PASSWORD_COST="1")
+        server.run("smile-migrate", "up")
+        server.start()
+        try:
+            bare, served, peak = bulk.measure(self.cluster, server, self.folder)
+        finally:
+            server.stop()
+        for month, reference, seconds in zip(("all workers new", "all workers known"), bare, served):
+            self.row(f"100,000 lines to posted, against psql, {month}", f"{seconds / reference:.2f}", "at most 3",
+                     seconds <= 3 * reference)
+            self.row("  server | bare COPY and SQL", f"{seconds:.1f} | {reference:.1f} s", "", True)
+        self.row("  largest worker meanwhile, peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
 
     def all(self):
         self.prepare()
