@@ -269,16 +269,19 @@ BEGIN
   IF smile.employer_id() IS DISTINCT FROM employer THEN
     PERFORM smile.fail(404, 'not_found');
   END IF;
-  -- One at a time makes members, so that a NIK can't become two.
-  PERFORM pg_advisory_xact_lock(hashtext('smile.new_members'));
   worker := smile.identify_member(wanted_kpj, nik_index, full_name, birth_date);
   IF worker IS NULL THEN
-    INSERT INTO smile.member (full_name, birth_date, sex)
-    VALUES (hire_worker.full_name, hire_worker.birth_date, hire_worker.sex)
-    RETURNING id INTO worker;
-    INSERT INTO smile.member_number (kpj, member_id) VALUES (smile.next_kpj(), worker);
-    INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
-    VALUES (hire_worker.nik_index, worker, hire_worker.nik_sealed, nik_last_four);
+    BEGIN
+      INSERT INTO smile.member (full_name, birth_date, sex)
+      VALUES (hire_worker.full_name, hire_worker.birth_date, hire_worker.sex)
+      RETURNING id INTO worker;
+      INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
+      VALUES (hire_worker.nik_index, worker, hire_worker.nik_sealed, nik_last_four);
+      INSERT INTO smile.member_number (kpj, member_id) VALUES (smile.next_kpj(), worker);
+    EXCEPTION WHEN unique_violation THEN
+      -- Somebody else made this person a member a moment ago.
+      worker := smile.identify_member(wanted_kpj, nik_index, full_name, birth_date);
+    END;
   END IF;
   IF EXISTS (
     SELECT FROM smile.employment AS e

@@ -513,31 +513,28 @@ REVOKE EXECUTE ON FUNCTION smile.move_lines(smile.contribution_return, uuid),
 
 -- Members, their numbers and employments for the lines that brought new people.
 CREATE FUNCTION smile.register_new_workers(r smile.contribution_return) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  made bigint;
+  known bigint;
 BEGIN
-  IF EXISTS (
-    SELECT FROM smile.return_line AS l
-    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected')
-  THEN
-    -- One at a time makes members, so that a NIK can't become two.
-    PERFORM pg_advisory_xact_lock(hashtext('smile.new_members'));
-    IF EXISTS (
-      SELECT FROM smile.return_line AS l JOIN smile.national_id AS i ON i.nik_index = l.nik_index
-      WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member'
-        AND l.status <> 'rejected')
-    THEN
-      -- Someone else registered one of them since the lines were checked; a fresh check recognises them.
-      PERFORM smile.fail(409, 'return_outdated');
-    END IF;
-    INSERT INTO smile.member (id, full_name, birth_date, sex)
-    SELECT l.member_id, l.full_name, l.birth_date, l.sex FROM smile.return_line AS l
-    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected';
-    INSERT INTO smile.member_number (kpj, member_id)
-    SELECT l.kpj, l.member_id FROM smile.return_line AS l
-    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected';
-    INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
-    SELECT l.nik_index, l.member_id, l.nik_sealed, l.nik_last_four FROM smile.return_line AS l
-    WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected';
+  INSERT INTO smile.member (id, full_name, birth_date, sex)
+  SELECT l.member_id, l.full_name, l.birth_date, l.sex FROM smile.return_line AS l
+  WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected';
+  GET DIAGNOSTICS made = ROW_COUNT;
+  -- The key of NIKs keeps one from becoming two members; in its order, so that two returns can't block each other.
+  INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
+  SELECT l.nik_index, l.member_id, l.nik_sealed, l.nik_last_four FROM smile.return_line AS l
+  WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected'
+  ORDER BY l.nik_index
+  ON CONFLICT (nik_index) DO NOTHING;
+  GET DIAGNOSTICS known = ROW_COUNT;
+  IF known < made THEN
+    -- Someone else registered one of them since the lines were checked; a fresh check recognises them.
+    PERFORM smile.fail(409, 'return_outdated');
   END IF;
+  INSERT INTO smile.member_number (kpj, member_id)
+  SELECT l.kpj, l.member_id FROM smile.return_line AS l
+  WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match = 'new_member' AND l.status <> 'rejected';
   INSERT INTO smile.employment (member_id, employer_id, start_date, wage)
   SELECT l.member_id, r.employer_id, r.period, l.wage FROM smile.return_line AS l
   WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.match IN ('new_employment', 'new_member')

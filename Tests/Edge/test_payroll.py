@@ -262,6 +262,7 @@ def test_ndjson_and_json_give_what_csv_gives(payroll):
 def test_a_file_of_many_pieces_is_read_as_one(payroll):
     """Over 64 KiB lines go through COPY, in pieces that are cut anywhere; each line is still its own."""
     lines = [line(5_000_000 + number, key=f"K{number}") for number in range(3_000)]
+    lines[7] = line(1, name="Adi \\N\\t \\x41 {Nugroho}")
     lines[1_234] = line("", key="K1234")
     lines[2_345] = '"never closed'
     opened = payroll.open("2026-10")
@@ -273,6 +274,7 @@ def test_a_file_of_many_pieces_is_read_as_one(payroll):
     assert rejected[1]["line"] == 2_346 and rejected[1]["findings"][0]["code"] in ("line_malformed", "line_too_long")
     assert report["counts"]["rejected"] == 2   # what the open quote swallowed is one line
     assert payroll.lines(opened["id"])[199]["line_key"] == "K199"
+    assert payroll.lines(opened["id"])[7]["full_name"] == "Adi \\N\\t \\x41 {Nugroho}"
 
 
 @pytest.mark.parametrize("cut", range(5, 100, 19))
@@ -455,6 +457,37 @@ def test_two_employers_with_the_same_new_worker_make_one_member(api, actors, ban
     kpj = [p.lines(r)[0].get("kpj") for p, r in zip((one, two), returns)][0]
     assert db.execute("SELECT count(*) FROM smile.employment AS e JOIN smile.member_number AS n USING (member_id)"
                       " WHERE n.kpj = %s", [kpj]).fetchone() == (2,)
+
+
+def test_hiring_one_person_many_times_at_once_makes_one_member(api, actors, db):
+    """Employers who hire the same unknown person at the same moment."""
+    number = nik()
+    form = {"nik": number, "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1,
+            "start_date": "2026-10-01"}
+    employers = [actors.employer() for _ in range(4)]
+
+    def hire(employer):
+        with api.acting(employer["token"]) as client:
+            return client.post(f"/v1/employers/{employer['id']}/workers", form, key=True).expect(201).json["member_id"]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(hire, employers))) == 1
+
+
+def test_returns_with_the_same_new_people_finalised_at_once_make_each_a_member_once(api, actors, bank, db):
+    numbers_of_all = [nik() for _ in range(30)]
+    both = [Payroll(api, actors.payroll(), bank) for _ in range(2)]
+    returns = [p.open("2026-10")["id"] for p in both]
+    for p, r, order in zip(both, returns, (1, -1)):
+        p.send(r, [line(5_000_000, number=number) for number in numbers_of_all[::order]])
+    before = db.execute("SELECT count(*) FROM smile.member").fetchone()[0]
+
+    def finalise(pair):
+        return pair[0].client.post(f"/v1/returns/{pair[1]}/finalisation", key=True).status
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(finalise, zip(both, returns))) == [200, 409]
+    assert db.execute("SELECT count(*) FROM smile.member").fetchone()[0] == before + 30
 
 
 def test_what_is_another_employers_is_not_there(payroll, api, actors):
