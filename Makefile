@@ -43,6 +43,7 @@ psql: ## the private database of make run, as superuser
 
 .PHONY: bench
 bench: $(RELEASE) test-tools ## measure against pgbench on this machine; writes docs/benchmarks.md
+	@.make/packages bench
 	@$(SETTINGS) exec "$$SMILE_DATA/venv/bin/python" Benchmarks/bench.py $(ARGS)
 
 .PHONY: fuzz
