@@ -54,6 +54,16 @@ ALTER DEFAULT PRIVILEGES FOR ROLE smile_auth REVOKE EXECUTE ON FUNCTIONS FROM PU
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile GRANT EXECUTE ON FUNCTIONS TO smile_api, smile_jobs, smile_auth;
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile GRANT SELECT ON TABLES TO smile_backup;
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA api GRANT SELECT ON TABLES TO smile_backup;
+-- pg_dump locks and reads everything there is, the list of applied migrations too.
+ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile GRANT SELECT ON SEQUENCES TO smile_backup;
+DO $backup$
+BEGIN
+  IF to_regnamespace('smile_migration') IS NOT NULL THEN
+    GRANT USAGE ON SCHEMA smile_migration TO smile_backup;
+    GRANT SELECT ON ALL TABLES IN SCHEMA smile_migration TO smile_backup;
+  END IF;
+END
+$backup$;
 
 SET ROLE smile_owner;
 

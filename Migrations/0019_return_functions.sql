@@ -369,18 +369,22 @@ BEGIN ATOMIC
       FROM smile.return_back_pay AS b
       WHERE b.employer_id = (r).employer_id AND b.return_id = ANY (ARRAY(SELECT o.id FROM earlier AS o))
         AND b.period = ANY (ARRAY(SELECT m.period FROM month AS m))) AS t
-    GROUP BY t.member_id, t.period HAVING max(t.line) IS NOT NULL)
+    GROUP BY t.member_id, t.period HAVING max(t.line) IS NOT NULL),
+  -- Apart, so that the planner can take contribution_of() into the statement.
+  ready AS MATERIALIZED (
+    SELECT d.line, d.member_id, d.period, d.back_pay, greatest(d.reported, p.wage) AS reported, m.rates,
+      smile.is_in_jp(d.birth_date, m.rates) AS in_jp,
+      smile.is_in_jkp(d.birth_date, coalesce((
+        SELECT max(e.start_date) FROM smile.employment AS e
+        WHERE e.member_id = d.member_id AND e.employer_id = (r).employer_id), d.period), m.rates) AS in_jkp
+    FROM told AS d
+    JOIN month AS m ON m.period = d.period
+    -- Months that came in without a return.
+    LEFT JOIN smile.contribution AS p
+      ON p.member_id = d.member_id AND p.period = d.period AND p.employer_id = (r).employer_id)
   SELECT (r).employer_id, (r).id, d.line, d.member_id, d.period, d.back_pay, c.*
-  FROM told AS d
-  JOIN month AS m ON m.period = d.period
-  -- Months that came in without a return.
-  LEFT JOIN smile.contribution AS p
-    ON p.member_id = d.member_id AND p.period = d.period AND p.employer_id = (r).employer_id
-  CROSS JOIN LATERAL smile.contribution_of(d.back_pay, greatest(d.reported, p.wage),
-    smile.is_in_jp(d.birth_date, m.rates),
-    smile.is_in_jkp(d.birth_date, coalesce((
-      SELECT max(e.start_date) FROM smile.employment AS e
-      WHERE e.member_id = d.member_id AND e.employer_id = (r).employer_id), d.period), m.rates), m.rates) AS c;
+  FROM ready AS d
+  CROSS JOIN LATERAL smile.contribution_of(d.back_pay, d.reported, d.in_jp, d.in_jkp, d.rates) AS c;
 END;
 
 -- What changed since the lines were checked, another return of the month or back pay for the same one: the amounts
