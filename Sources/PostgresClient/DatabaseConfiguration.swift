@@ -33,6 +33,9 @@ package struct DatabaseConfiguration: Sendable {
     self.statements = statements
   }
 
+  /// Connections of all kinds that one process may hold.
+  package var connectionsMax: Int { sharedConnections + leasedConnections + dedicatedConnections }
+
   /// Host, port, database and user for the log; never the password.
   package var redactedDescription: String {
     ["host", "port", "dbname", "user"]

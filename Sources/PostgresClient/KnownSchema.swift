@@ -11,4 +11,14 @@ package enum KnownSchema {
       throw .difference(.pending(file: next.file.fileName, count: state.pending.count))
     }
   }
+
+  /// The server's `max_connections`. Throws `.unreachable` when there is no database to ask. Waits, as `verify` does.
+  package static func connectionsMax(conninfo: String) throws(MigrationError) -> Int {
+    let session = try MigrationSession(conninfo, applicationName: "smile-start-check")
+    do {
+      return try session.run("SELECT current_setting('max_connections')::integer").int(0, 0) ?? 0
+    } catch {
+      throw .bookkeeping(error.message)
+    }
+  }
 }

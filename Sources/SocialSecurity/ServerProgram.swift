@@ -41,6 +41,7 @@ package enum ServerProgram {
   /// Checks what can be checked once for all processes, then keeps them running.
   private static func supervise(_ configuration: Configuration) throws -> Int32 {
     try WorkerProcess.verifySchema(configuration)
+    try checkConnections(configuration)
     _ = try Contract(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)
     do {
@@ -53,6 +54,19 @@ package enum ServerProgram {
     plan.metrics = RequestMetrics.Layout(Endpoints.all(in: configuration.environment)).registry
     complain(configuration.redacted.map { "\($0.name)=\($0.value)" }.joined(separator: " "))
     return try Supervisor.run(plan)
+  }
+
+  /// A pool that PostgreSQL can't fill would show as requests that wait, now and then.
+  private static func checkConnections(_ configuration: Configuration) throws {
+    let worker = DatabaseConfiguration(conninfo: configuration.databaseURL, applicationName: "", statements: [])
+    // The jobs process holds fewer, and one to listen on; 10 stay for people and their programs.
+    let wanted = configuration.workers * worker.connectionsMax + 6
+    let limit = try KnownSchema.connectionsMax(conninfo: configuration.databaseURL)
+    guard wanted <= limit - 10 else {
+      throw StartFailure(
+        "WORKERS=\(configuration.workers) may hold \(wanted) connections, but max_connections is \(limit), of which 10 "
+          + "stay free: lower the one or raise the other")
+    }
   }
 
   /// Uploads are spooled there: found out now, not at the first one.

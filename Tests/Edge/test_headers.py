@@ -2,7 +2,7 @@
 import pytest
 
 import walk
-from client import parse_raw, send_raw
+from client import Client, parse_raw, send_raw
 from contract import contract
 
 OK = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -63,3 +63,17 @@ def test_no_origin_is_reflected(origin, api):
 def test_problems_speak_the_language_asked_for(language, expected, api):
     answer = api.get("/v1/nothing", headers={"Accept-Language": language})
     assert answer.headers["Content-Language"] == expected
+
+
+@pytest.mark.parametrize("whose", ["member", "officer"])
+def test_what_the_client_has_already_is_not_sent_again(whose, server, actors):
+    with Client(server, actors.member()["token"]) as client:
+        target, purpose = "/v1/members/me", {}
+        member = client.get(target).expect(200).json
+        if whose == "officer":
+            client.token, target = actors.officer("read_members")["token"], f"/v1/members/{member['id']}"
+            purpose = {"Access-Purpose": f"member:{member['id']}"}
+        tag = client.get(target, headers=purpose).expect(200).headers["ETag"]
+        unchanged = client.get(target, headers={"If-None-Match": f'"other", W/{tag}'} | purpose).expect(304)
+        assert unchanged.body == b"" and unchanged.headers["ETag"] == tag
+        client.get(target, headers={"If-None-Match": '"other"'} | purpose).expect(200)

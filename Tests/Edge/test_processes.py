@@ -151,6 +151,10 @@ def test_every_wrong_setting_is_named_at_once(make_server):
     ends_with(make_server(start=False, WORKERS="many", ENVIRONMENT="moon"), "WORKERS", "ENVIRONMENT")
 
 
+def test_more_workers_than_postgresql_has_connections_for_are_refused(make_server):
+    ends_with(make_server(start=False, WORKERS="60"), "max_connections", "WORKERS")
+
+
 def test_dev_listens_on_loopback_only(make_server):
     ends_with(make_server(start=False, LISTEN="0.0.0.0:18080"), "LISTEN")
 

@@ -88,16 +88,20 @@ package struct CallContext: Sendable {
   func answer(read result: QueryResult?) throws(Failure) -> Response {
     guard let result, result.rowCount > 0, !result.isNull(0, 0) else { throw .notFound }
     let etag = result.columnCount > 1 ? result.string(0, 1) : nil
-    if let etag, let match = request.headers.string(.ifNoneMatch), ETag.matches(match, etag) {
-      var response = Response(status: 304, body: .none)
-      response.headers.append("ETag", etag)
-      return response
-    }
+    if let unchanged = unchanged(etag) { return unchanged }
     let body = result.bytes(0, 0)
     var response = Response.json(200, body, etag: etag)
     if endpoint.parameters.contains("after"), let after = Page.nextAfter(in: body) {
       response.headers.append("Link", Page.link(path: request.path, query: query, after: after))
     }
+    return response
+  }
+
+  /// 304 when the client has what this tag stands for.
+  private func unchanged(_ etag: String?) -> Response? {
+    guard let etag, let match = request.headers.string(.ifNoneMatch), ETag.matches(match, etag) else { return nil }
+    var response = Response(status: 304, body: .none)
+    response.headers.append("ETag", etag)
     return response
   }
 
@@ -155,6 +159,8 @@ package struct CallContext: Sendable {
   func answer(written result: QueryResult?) throws(Failure) -> Response {
     guard let result, result.rowCount > 0, let status = result.int(0, 0) else { throw .notFound }
     guard !result.isNull(0, 1) else { return Response(status: status, body: .none) }
+    // A look at a person's record is written down, so it is a change to the database, but none to the client.
+    if endpoint.method == .GET, status == 200, let unchanged = unchanged(result.string(0, 2)) { return unchanged }
     var response = Response.json(status, result.bytes(0, 1), etag: result.string(0, 2))
     if let location = result.string(0, 3) { response.headers.append("Location", location) }
     return response
