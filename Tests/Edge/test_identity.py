@@ -287,7 +287,7 @@ def test_a_dump_holds_nothing_that_opens_anything(own, own_api, own_actors):
     waiting = own_actors.worker()
     register(own_api, waiting, "menunggu@smile.test", PASSWORD)
     mailed = own_actors.mailed_token("menunggu@smile.test")
-    done = subprocess.run([own.cluster.programs / "pg_dump", own.cluster.url(own.database)], check=True,
+    done = subprocess.run([own.cluster.programs / "pg_dump", own.cluster.url(own.database, "smile_backup")], check=True,
                           capture_output=True, text=True)
     secrets = {"password": PASSWORD, "access token": member["token"], "refresh token": member["refresh_token"],
                "client secret": bank["secret"], "client token": bank["token"], "mailed token": mailed,
