@@ -99,7 +99,8 @@ package struct TrustedProxies: Sendable {
     self.unixSocket = unixSocket
   }
 
-  func trusts(_ peer: PeerAddress) -> Bool {
+  /// Whether that peer is one of them.
+  package func trusts(_ peer: PeerAddress) -> Bool {
     if case .unix = peer { return unixSocket }
     return networks.contains { $0.contains(peer) }
   }

@@ -67,7 +67,8 @@ package enum WorkerProcess {
     }
     let services = try Services(
       configuration, database: database,
-      limiter: RateLimiter(process.memory.rateLimits, isOn: configuration.rateLimits),
+      limiter: RateLimiter(
+        process.memory.rateLimits, isOn: configuration.rateLimits, proxies: configuration.trustedProxies),
       metrics: try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process),
       processes: process.memory.status)
     let log = AccessLog(isOn: configuration.accessLog)

@@ -94,7 +94,7 @@ def test_without_a_database_the_process_is_alive_but_not_ready(crippled):
 @pytest.fixture(scope="module")
 def limited(make_server):
     """A server that takes this test for its proxy: so an address can be invented and its bucket emptied."""
-    return make_server(PROXIES="127.0.0.1", RATE_LIMITS="on")
+    return make_server(PROXIES="127.0.0.1,192.0.2.1", RATE_LIMITS="on")
 
 
 @pytest.mark.parametrize("operation", documenting(429), ids=lambda o: o.id)
@@ -118,3 +118,9 @@ def test_a_token_does_not_widen_the_limit_of_log_ins(limited, actors_on):
         statuses = {client.post("/v1/sessions", {}, headers={"X-Forwarded-For": "198.51.100.7"}).status
                     for _ in range(40)}
     assert statuses == {400, 429}
+
+
+def test_a_proxy_is_not_limited_by_its_own_address(limited):
+    with Client(limited) as client:
+        for _ in range(100):
+            client.get("/health/live", headers={"X-Forwarded-For": "192.0.2.1"}).expect(200)

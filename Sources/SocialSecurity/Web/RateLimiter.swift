@@ -36,11 +36,13 @@ package final class RateLimiter {
 
   private let limits: RateLimits
   private let isOn: Bool
+  private let proxies: TrustedProxies
   private var callers: [TokenDigest: Caller] = [:]
 
-  package init(_ limits: RateLimits, isOn: Bool) {
+  package init(_ limits: RateLimits, isOn: Bool, proxies: TrustedProxies) {
     self.limits = limits
     self.isOn = isOn
+    self.proxies = proxies
   }
 
   func remember(_ token: TokenDigest, _ caller: Caller) {
@@ -67,7 +69,7 @@ package final class RateLimiter {
       try take(isMachine ? .client : .account, caller.principal.description, &standing)
       return
     }
-    guard !address.isLocal else { return }
+    guard !address.isLocal, !proxies.trusts(address) else { return }
     try take(.open, address.bucket, &standing)
     if endpoint.options.contains(.credentials) { try take(.credentials, address.bucket, &standing) }
   }
@@ -90,7 +92,7 @@ package final class RateLimiter {
 }
 
 extension PeerAddress {
-  /// The proxy and the machine itself aren't limited by address: everyone's requests come from there.
+  /// The machine itself isn't limited by address, and a trusted proxy isn't: everyone's requests come from there.
   var isLocal: Bool {
     switch self {
     case .unix: true
