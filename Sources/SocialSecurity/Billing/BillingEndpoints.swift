@@ -108,7 +108,8 @@ enum BillingProblems {
       "payment_code_unknown", 422, id: "Tidak ada tagihan dengan kode pembayaran ini.",
       en: "No billing has this payment code."),
     ProblemText(
-      "amount_exceeds_billing", 422, id: "Jumlah melebihi sisa tagihan.", en: "The amount is more than is outstanding."),
+      "amount_exceeds_billing", 422, id: "Jumlah melebihi sisa tagihan.",
+      en: "The amount is more than is outstanding."),
     ProblemText(
       "billing_already_paid", 409, id: "Tagihan ini sudah lunas.", en: "This billing was settled already."),
     ProblemText(

@@ -15,7 +15,8 @@ enum EmployerProblems {
       "employment_overlaps", 409, id: "Pekerja ini masih bekerja di perusahaan ini pada masa itu.",
       en: "The worker is employed here at that time already."),
     ProblemText(
-      "employment_already_ended", 409, id: "Hubungan kerja ini sudah berakhir.", en: "This employment has ended already."),
+      "employment_already_ended", 409, id: "Hubungan kerja ini sudah berakhir.",
+      en: "This employment has ended already."),
     ProblemText(
       "end_before_start", 422, id: "Hari terakhir mendahului hari pertama bekerja.",
       en: "The last day lies before the first day of work."),

@@ -65,7 +65,8 @@ enum WebProblems {
     ProblemText(
       "not_acceptable", 406, id: "Bentuk yang diminta tidak tersedia.", en: "The form asked for isn't available."),
     ProblemText(
-      "request_timeout", 408, id: "Permintaan tidak selesai pada waktunya.", en: "The request took too long to arrive."),
+      "request_timeout", 408, id: "Permintaan tidak selesai pada waktunya.",
+      en: "The request took too long to arrive."),
     ProblemText(
       "conflict", 409, id: "Bertentangan dengan keadaan sekarang.", en: "In conflict with the present state."),
     ProblemText(
