@@ -98,7 +98,9 @@ BEGIN
   FROM smile.account_grant AS x JOIN smile.account AS a ON a.id = x.account_id AND a.status = 'active'
   WHERE x.account_id = account AND x.active
   ORDER BY (SELECT max(s.created_at) FROM smile.session AS s WHERE s.grant_id = x.id) DESC NULLS LAST, x.id
-  LIMIT 1;
+  LIMIT 1
+  -- Who disables the account or changes the grant meanwhile ends this session too.
+  FOR SHARE OF x, a;
   IF g.id IS NULL THEN
     PERFORM smile.fail(401, 'invalid_credentials');
   END IF;

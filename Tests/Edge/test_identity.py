@@ -165,6 +165,23 @@ def test_a_token_dies_with_what_it_was_derived_from(change, own, own_api, own_ac
     own_api.post("/v1/members/search", search, token=officer["token"]).expect(401, "invalid_token")
 
 
+def test_a_session_that_opens_while_its_account_is_disabled_ends_too(own, own_actors):
+    """The disabling waits for the log-in that came first, and then sees its session."""
+    member = own_actors.member()
+    with own.cluster.connect(own.database) as opening, own.cluster.connect(own.database) as disabling:
+        account, = opening.execute("SELECT id FROM smile.account WHERE email = %s", [member["email"]]).fetchone()
+        with opening.transaction():
+            assert opening.execute("SELECT (smile.open_session(%s, sha256('a'), sha256('b'), NULL, NULL, NULL, NULL))"
+                                   ".status", [account]).fetchone() == (201,)
+            disabling.execute("SET lock_timeout = '100ms'")
+            disable = "UPDATE smile.account SET status = 'disabled' WHERE id = %s"
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                disabling.execute(disable, [account])
+        disabling.execute(disable, [account])
+        assert disabling.execute("SELECT count(*) FROM smile.session WHERE account_id = %s AND ended_at IS NULL",
+                                 [account]).fetchone() == (0,)
+
+
 def test_one_person_acts_in_several_roles_one_at_a_time(own_api, own_actors):
     """A member registers a firm with the address of the own account: one account, two grants."""
     member = own_actors.member()
