@@ -228,12 +228,14 @@ class Bench:
         memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 1024 ** 2
         lines = [
             "# Benchmarks", "",
-            "Written by `make bench`: everything in one run on one machine with the same data, the server against pgbench",
-            "with the very same pipelined SQL. Ratios and CPU time carry over to other machines; rates don't. Rate limits",
-            "are off (they would stop a load test), everything else is as in production, access log included.", "",
+            "Written by `make bench`: everything in one run on one machine with the same data, the server against",
+            "pgbench with the very same pipelined SQL. Ratios and CPU time carry over to other machines; rates don't.",
+            "Rate limits are off (they would stop a load test), everything else is as in production, access log",
+            "included.", "",
             f"- Machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}, "
             f"PostgreSQL {self.version()}",
-            f"- Commit {commit}, {datetime.date.today()}, {MEMBERS:,} members, {MEMBERS * MONTHS:,} contributions, fsync on,",
+            f"- Commit {commit}, {datetime.date.today()}, {MEMBERS:,} members, {MEMBERS * MONTHS:,} contributions, "
+            "fsync on,",
             f"  median of {ROUNDS} alternating rounds of {SECONDS} s", "",
             "| What | Measured | Target | Met |", "|---|---|---|---|",
         ]

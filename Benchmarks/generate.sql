@@ -25,7 +25,8 @@ INSERT INTO smile.member_number (kpj, member_id, issued_on)
 SELECT lpad(n::text, 11, '0'), pg_temp.id(1, n), date '2025-01-01' FROM generate_series(1, :members) AS n;
 
 INSERT INTO smile.national_id (nik_index, member_id, nik_sealed, last_four)
-SELECT uuid_send(md5('nik' || n)::uuid), pg_temp.id(1, n), uuid_send(md5('sealed' || n)::uuid), lpad((n % 10000)::text, 4, '0')
+SELECT uuid_send(md5('nik' || n)::uuid), pg_temp.id(1, n), uuid_send(md5('sealed' || n)::uuid),
+  lpad((n % 10000)::text, 4, '0')
 FROM generate_series(1, :members) AS n;
 
 INSERT INTO smile.contribution (member_id, period, employer_id, wage, jht_employer, jht_worker, jkk, jkm, jp_employer,
@@ -51,6 +52,7 @@ SELECT sha256(convert_to('sat_' || lpad(n::text, 43, '0'), 'UTF8')), pg_temp.id(
 FROM generate_series(1, :tokens) AS n;
 
 RESET session_replication_role;
-VACUUM (ANALYZE) smile.employer, smile.member, smile.member_number, smile.national_id, smile.contribution, smile.account,
+VACUUM (ANALYZE) smile.employer, smile.member, smile.member_number, smile.national_id, smile.contribution,
+  smile.account,
   smile.account_grant, smile.session, smile.access_token;
 CHECKPOINT;

@@ -51,7 +51,8 @@ GRANT CREATE ON SCHEMA smile TO smile_auth;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_auth REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile GRANT EXECUTE ON FUNCTIONS TO smile_api, smile_jobs, smile_auth;
+ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile
+  GRANT EXECUTE ON FUNCTIONS TO smile_api, smile_jobs, smile_auth;
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA smile GRANT SELECT ON TABLES TO smile_backup;
 ALTER DEFAULT PRIVILEGES FOR ROLE smile_owner IN SCHEMA api GRANT SELECT ON TABLES TO smile_backup;
 -- pg_dump locks and reads everything there is, the list of applied migrations too.

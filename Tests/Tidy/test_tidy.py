@@ -11,7 +11,7 @@ TOP_LEVEL = {"Package.swift", "Sources", "Tests", "Migrations", "openapi.yaml", 
              "Dockerfile", "Makefile", "docs", "Examples", "Benchmarks", "LICENSE"}
 PROGRAMS = ["smile-server", "smile-migrate", "smile-admin"]
 # Data, not text that somebody wrote.
-GENERATED = (".csv", ".jsonl", ".ndjson", ".pdf", ".png", ".jpg", "requirements.txt")
+GENERATED = (".csv", ".jsonl", ".ndjson", ".pdf", ".png", ".jpg", ".http", "requirements.txt")
 
 
 def tracked(*patterns):
@@ -113,7 +113,7 @@ def test_no_test_is_switched_off():
 
 
 def test_files_and_lines_are_short():
-    """Rows of data in a migration may be as long as their data, and a file of black-box tests as long as its subject."""
+    """Rows of data and conversations may be as wide as their data, a file of black-box tests as long as its subject."""
     paths = [p for p in tracked("Sources", "Tests", "Migrations", "Benchmarks", "Examples", ".make", "Makefile")
              if not p.name.endswith(GENERATED)]
     long_files, long_lines = [], []
