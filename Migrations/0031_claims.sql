@@ -289,10 +289,6 @@ CREATE POLICY claim_papers ON smile.document FOR SELECT TO smile_api
   USING ((SELECT smile.is_claim_officer())
     AND EXISTS (SELECT FROM smile.claim_document AS p WHERE p.document_id = document.id));
 
--- The claimant's own record, as far as a claim officer without read_members needs it.
-CREATE POLICY claimants ON smile.member FOR SELECT TO smile_api
-  USING ((SELECT smile.is_claim_officer()) AND EXISTS (SELECT FROM smile.claim AS c WHERE c.member_id = member.id));
-
 GRANT SELECT, INSERT, UPDATE ON smile.claim TO smile_api;
 -- No UPDATE and no DELETE on the rest: what was said stays said.
 GRANT SELECT, INSERT ON smile.claim_requirement, smile.claim_document, smile.claim_event, smile.claim_decision,

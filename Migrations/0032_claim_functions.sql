@@ -100,14 +100,21 @@ BEGIN
 END
 $$;
 
+-- The claimant, as far as a claim officer without read_members needs to know. A function and not a policy on
+-- smile.member: a policy that looks at claims made every read of a member's own record cost half as much again.
+CREATE FUNCTION smile.claimant(wanted uuid) RETURNS json LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
+RETURN (
+  SELECT json_build_object('id', m.id, 'full_name', m.full_name, 'birth_date', m.birth_date)
+  FROM smile.claim AS c JOIN smile.member AS m ON m.id = c.member_id
+  WHERE c.id = wanted AND c.submitted_at IS NOT NULL AND smile.is_claim_officer());
+
 CREATE FUNCTION smile.claim_body(wanted uuid) RETURNS json LANGUAGE sql STABLE
 RETURN (
   SELECT json_strip_nulls(json_build_object(
     'id', c.id, 'type', c.claim_type, 'reason', c.reason, 'note', c.note, 'state', c.state,
     'created_at', c.created_at, 'submitted_at', c.submitted_at, 'due_on', c.due_on,
-    'member', CASE WHEN smile.role() = 'officer' THEN (
-      SELECT json_build_object('id', m.id, 'full_name', m.full_name, 'birth_date', m.birth_date)
-      FROM smile.member AS m WHERE m.id = c.member_id) END,
+    'member', CASE WHEN smile.role() = 'officer' THEN smile.claimant(c.id) END,
     'assigned_to', CASE WHEN smile.role() = 'officer' THEN c.assigned_to END,
     'requirements', (
       SELECT coalesce(json_agg(json_build_object(

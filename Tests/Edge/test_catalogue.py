@@ -49,6 +49,7 @@ DEFINERS = {
         "book": "not the server's to call",
         "book_claim_payment": "compares the claim with the caller",
         "claim_blockers": "codes only",
+        "claimant": "wants an officer who handles claims; of a submitted claim",
         "compute_jht_claim": "compares the claim with the caller",
         "count_document": "the caller's own",
         "discard_return": "the caller's employer's",
