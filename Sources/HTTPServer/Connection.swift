@@ -226,7 +226,7 @@ final class Connection {
 
   func updateInterest() {
     guard let registration else { return }
-    var wanted: Interest = []
+    var wanted = Interest.none
     let isDiscarding = machine.phase == .closing || machine.phase == .lingering
     if !hasInputEnded && (isDiscarding || !isPendingFull) { wanted.insert(.read) }
     // What a flush at the end of the turn will try first needs no event.

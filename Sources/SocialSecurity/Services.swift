@@ -4,7 +4,7 @@ import PostgresClient
 import Supervisor
 
 /// What handlers may use: everything with an effect goes through here.
-package struct Services: Sendable {
+package final class Services: Sendable {
   package let configuration: Configuration
   package let database: Database
   /// Seals NIKs, bank account numbers and what else must not be readable in the database.

@@ -5,7 +5,7 @@ import JSON
 import PostgresClient
 
 /// What is known of a request once it has found its endpoint; what all calls share, whoever makes them.
-package struct CallContext: Sendable {
+package final class CallContext: Sendable {
   package enum Mode: Sendable { case read, write, rehearsal }
 
   package let request: Request
@@ -23,6 +23,26 @@ package struct CallContext: Sendable {
   let idempotencyKey: String?
   let isRehearsal: Bool
   let observation: Observation
+
+  init(
+    request: Request, endpoint: Endpoint, services: Services, requestID: RequestID, language: Language,
+    token: TokenDigest?, query: Query, access: [String], parameterNames: [String], parameterValues: [String],
+    idempotencyKey: String?, isRehearsal: Bool, observation: Observation
+  ) {
+    self.request = request
+    self.endpoint = endpoint
+    self.services = services
+    self.requestID = requestID
+    self.language = language
+    self.token = token
+    self.query = query
+    self.access = access
+    self.parameterNames = parameterNames
+    self.parameterValues = parameterValues
+    self.idempotencyKey = idempotencyKey
+    self.isRehearsal = isRehearsal
+    self.observation = observation
+  }
 
   /// The caller's address, as text.
   package var address: String { request.remoteAddress.description }

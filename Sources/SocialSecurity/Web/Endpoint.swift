@@ -4,7 +4,7 @@ import HTTPServer
 package enum Open: Sendable { case open }
 
 /// One operation of the API as data: where it is, who may call it, what guards it, and what answers.
-package struct Endpoint: Sendable {
+package final class Endpoint: Sendable {
   package struct Options: OptionSet, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
@@ -38,14 +38,14 @@ package struct Endpoint: Sendable {
   let handler: Handler
 
   /// An endpoint that anyone may call.
-  package init(
+  package convenience init(
     _ method: Method, _ pattern: String, _ operationId: String, _: Open, _ options: Options,
     parameters: [String] = [], _ handler: @escaping @Sendable (OpenCall) async throws(Failure) -> Response
   ) {
     self.init(method, pattern, operationId, [], options, parameters, handler: .open(handler))
   }
 
-  package init(
+  package convenience init(
     _ method: Method, _ pattern: String, _ operationId: String, _: Open,
     parameters: [String] = [], _ handler: @escaping @Sendable (OpenCall) async throws(Failure) -> Response
   ) {
@@ -54,14 +54,14 @@ package struct Endpoint: Sendable {
 
   /// An endpoint for callers with one of `grants`. The handler takes a `Call`, which can't exist without a token, so
   /// it can't be mounted open by mistake.
-  package init(
+  package convenience init(
     _ method: Method, _ pattern: String, _ operationId: String, _ grants: [Grant], _ options: Options,
     parameters: [String] = [], _ handler: @escaping @Sendable (Call) async throws(Failure) -> Response
   ) {
     self.init(method, pattern, operationId, grants, options, parameters, handler: .identified(handler))
   }
 
-  package init(
+  package convenience init(
     _ method: Method, _ pattern: String, _ operationId: String, _ grants: [Grant],
     parameters: [String] = [], _ handler: @escaping @Sendable (Call) async throws(Failure) -> Response
   ) {

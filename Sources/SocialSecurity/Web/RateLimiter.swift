@@ -46,6 +46,7 @@ package final class RateLimiter {
   }
 
   func remember(_ token: TokenDigest, _ caller: Caller) {
+    if callers[token] != nil { return }
     if callers.count >= Self.callersMax { callers.removeAll(keepingCapacity: true) }
     callers[token] = caller
   }
