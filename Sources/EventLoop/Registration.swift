@@ -5,8 +5,6 @@ package struct Interest: OptionSet, Sendable {
   package let rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// Nothing; errors and hang-ups are reported all the same.
-  package static let none = Interest(rawValue: 0)
   /// Readable, or closed by the peer.
   package static let read = Interest(rawValue: 1)
   /// Writable.

@@ -226,7 +226,8 @@ final class Connection {
 
   func updateInterest() {
     guard let registration else { return }
-    var wanted = Interest.none
+    // Not `[]`: the array literal goes through generic code at each call.
+    var wanted = Interest(rawValue: 0)
     let isDiscarding = machine.phase == .closing || machine.phase == .lingering
     if !hasInputEnded && (isDiscarding || !isPendingFull) { wanted.insert(.read) }
     // What a flush at the end of the turn will try first needs no event.
