@@ -62,7 +62,7 @@ class Bench:
 
     def prepare(self):
         self.cluster.create("bench")
-        self.server = Server(self.cluster, "bench", RATE_LIMITS="off")
+        self.server = Server(self.cluster, "bench", RATE_LIMITS="off", ENVIRONMENT="production", PASSWORD_COST="7")
         self.server.run("smile-migrate", "up")
         started = time.monotonic()
         run(self.cluster.programs / "psql", "-q", "-v", f"members={MEMBERS}", "-v", f"months={MONTHS}",
@@ -161,7 +161,7 @@ class Bench:
         """From the start of the process to the first 200 of /health/ready; the database runs already."""
         times = []
         for _ in range(5):
-            server = Server(self.cluster, "bench", RATE_LIMITS="off")
+            server = Server(self.cluster, "bench", RATE_LIMITS="off", ENVIRONMENT="production", PASSWORD_COST="7")
             started = time.monotonic()
             server.start(wait=False)
             while not self.is_ready(server.port):
