@@ -135,8 +135,8 @@ class Bench:
             cpu.append(used)
         ratio, used = statistics.median(ratios), statistics.median(cpu)
         self.row("GET /v1/members/me, 16 connections, against pgbench", f"{ratio:.2f}", "at least 0.70", ratio >= 0.7)
-        self.row("  requests a second, server | pgbench",
-                 f"{statistics.median(rates):,.0f} | {statistics.median(base):,.0f}", "", True)
+        self.row("  requests a second, server and pgbench",
+                 f"{statistics.median(rates):,.0f} and {statistics.median(base):,.0f}", "", True)
         self.row("  server CPU a request", f"{used:.1f} µs", "at most 20 µs", used <= 20)
         return statistics.median(rates)
 
@@ -153,7 +153,7 @@ class Bench:
         times = sorted(int(line[2]) for line in lines)
         p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
         self.row("p99 at half that load, against p50", f"{p99 / p50:.1f}", "under 5", p99 < 5 * p50)
-        self.row("  p50 | p99", f"{p50 / 1000:.2f} | {p99 / 1000:.2f} ms", "", True)
+        self.row("  p50 and p99", f"{p50 / 1000:.2f} and {p99 / 1000:.2f} ms", "", True)
 
     # the process
 
@@ -208,7 +208,7 @@ class Bench:
         for month, reference, seconds in zip(("all workers new", "all workers known"), bare, served):
             self.row(f"100,000 lines to posted, against psql, {month}", f"{seconds / reference:.2f}", "at most 3",
                      seconds <= 3 * reference)
-            self.row("  server | bare COPY and SQL", f"{seconds:.1f} | {reference:.1f} s", "", True)
+            self.row("  server and bare COPY and SQL", f"{seconds:.1f} and {reference:.1f} s", "", True)
         self.row("  largest worker meanwhile, peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
 
     def all(self):
