@@ -148,16 +148,10 @@ private struct DocumentWriter: Sendable {
 
   @LoopActor
   private func run(on connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? {
-    guard call.context.isRehearsal else {
-      return try await connection.transaction {
-        (connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? in
-        try await steps(on: connection)
-      }
+    try await connection.transaction(rehearsing: call.context.isRehearsal) {
+      (connection: DedicatedConnection) async throws(DatabaseError) -> QueryResult? in
+      try await steps(on: connection)
     }
-    try await connection.execute("BEGIN")
-    let result = try await steps(on: connection)
-    try await connection.execute("ROLLBACK")
-    return result
   }
 
   @LoopActor
