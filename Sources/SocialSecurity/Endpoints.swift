@@ -46,7 +46,9 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/registrations", "registerMember", .open, .credentials, registerMember),
     Endpoint(.POST, "/v1/registrations/confirmation", "confirmRegistration", .open, .credentials, confirmRegistration),
     Endpoint(.POST, "/v1/registrations/resend", "resendConfirmation", .open, .credentials, resendConfirmation),
-    Endpoint(.GET, "/v1/account", "getAccount", [.member, .employer, .officer], getAccount),
+    Endpoint(.GET, "/v1/account", "getAccount", everyPerson, getAccount),
+    Endpoint(
+      .GET, "/v1/account/security_events", "listSecurityEvents", everyPerson, parameters: page, listSecurityEvents),
   ]
 
   static let sessions: [Endpoint] = [

@@ -30,9 +30,13 @@ class Actors:
                 "session_id": answer["session"]["id"]}
 
     def mailed_token(self, recipient):
-        """The token of the newest mail to that address."""
-        query = urllib.parse.urlencode({"recipient": recipient, "limit": 1})
-        return self.client.get(f"/v1/sandbox/outbox?{query}").expect(200).json["items"][0]["token"]
+        """The token of the newest mail to that address that carries one."""
+        return next(mail["token"] for mail in self.mails(recipient) if "token" in mail)
+
+    def mails(self, recipient):
+        """The last mails to that address, newest first."""
+        query = urllib.parse.urlencode({"recipient": recipient, "limit": 20})
+        return self.client.get(f"/v1/sandbox/outbox?{query}").expect(200).json["items"]
 
     def confirm(self, email):
         self.client.post("/v1/registrations/confirmation", {"token": self.mailed_token(email)}).expect(200)

@@ -14,7 +14,7 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
                "claim_approval", "claim_payment", "contribution", "payment", "payment_allocation"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
-IDENTITY = {"account", "account_grant", "mail_token", "security_event", "log_in_throttle", "client", "client_secret",
+IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle", "client", "client_secret",
             "session", "access_token", "refresh_token", "member", "member_number", "national_id", "employer", "clock",
             "legal_parameter", "audit_log", "outbox"}
 
@@ -32,8 +32,10 @@ DEFINERS = {
         "get_client": "the caller's employer's",
         "issue_client_token": "wants the secret's digest",
         "list_clients": "the caller's employer's",
+        "list_security_events": "the caller's own",
         "list_sessions": "the caller's own",
         "note_security": "the caller's own account",
+        "note_security_event": "not the server's to call",
         "open_session": "the server has verified the password",
         "own_account": "the caller's own",
         "purge_identity": "smile_jobs alone; deletes what is dead",

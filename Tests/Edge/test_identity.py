@@ -150,7 +150,7 @@ def test_the_token_check_adds_no_round_trip_and_no_write(own, own_api, own_actor
 
 @pytest.mark.parametrize("change", [
     "UPDATE smile.account SET status = 'disabled' WHERE email = %(email)s",
-    "UPDATE smile.account SET password_hash = password_hash || 'x' WHERE email = %(email)s",
+    "UPDATE smile.account SET password_changed_at = smile.security_now() WHERE email = %(email)s",
     "UPDATE smile.account_grant SET permissions = '{read_audit}' "
     "WHERE account_id = (SELECT id FROM smile.account WHERE email = %(email)s)",
     "UPDATE smile.account_grant SET active = false "

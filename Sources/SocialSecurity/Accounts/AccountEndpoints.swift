@@ -27,3 +27,9 @@ func resendConfirmation(_ call: OpenCall) async throws(Failure) -> Response {
 func getAccount(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(reading: AccountStatements.own)
 }
+
+func listSecurityEvents(_ call: Call) async throws(Failure) -> Response {
+  let page = try await call.page()
+  return try await call.answer(
+    reading: AccountStatements.securityEvents, page.after, page.limit, call.language.rawValue)
+}

@@ -19,5 +19,9 @@ enum AccountStatements {
 
   static let own = Statement("accounts.own", "SELECT body, etag FROM smile.own_account()")
 
-  static let all: [any StatementDescription] = [register, confirm, resend, own]
+  static let securityEvents = Statement(
+    "accounts.security_events", "SELECT smile.list_security_events($1, $2, $3) AS body",
+    SQLUUID?.self, Int32.self, String.self)
+
+  static let all: [any StatementDescription] = [register, confirm, resend, own, securityEvents]
 }

@@ -74,6 +74,34 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "security_notice": (
+      MessageTemplate(
+        subject: "Keamanan akun Anda",
+        text: """
+          Yth. {full_name},
+
+          pada akun Anda terjadi: {event}.
+          Waktu: {at}
+          Alamat jaringan: {address}
+
+          Jika bukan Anda yang melakukannya, laporkan penyalahgunaan dari pengaturan keamanan akun,
+          atau atur ulang kata sandi dan hubungi kami.
+
+          """),
+      MessageTemplate(
+        subject: "The security of your account",
+        text: """
+          Dear {full_name},
+
+          on your account: {event}.
+          Time: {at}
+          Network address: {address}
+
+          If it wasn't you, report unauthorised use from your account's security settings,
+          or reset your password and tell us.
+
+          """)
+    ),
     "claim_submitted": (
       MessageTemplate(subject: "Klaim diterima", text: "Klaim {claim_id} telah kami terima.\n"),
       MessageTemplate(subject: "Claim received", text: "We have received your claim {claim_id}.\n")
