@@ -209,7 +209,7 @@ class Bench:
             self.row(f"100,000 lines to posted, against psql, {month}", f"{seconds / reference:.2f}", "at most 3",
                      seconds <= 3 * reference)
             self.row("  server and bare COPY and SQL", f"{seconds:.1f} and {reference:.1f} s", "", True)
-        self.row("  largest worker meanwhile, peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
+        self.row("  largest process meanwhile, peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
 
     def all(self):
         self.prepare()

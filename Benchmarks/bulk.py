@@ -60,6 +60,15 @@ def bare(cluster, database, staged):
     return seconds
 
 
+def result_of(client, answer):
+    """What comes of a job."""
+    job = answer.expect(202).json
+    while job["status"] in ("queued", "running"):
+        job = client.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=10"}).expect(200).json
+    assert job["status"] == "succeeded", job
+    return job["result"]
+
+
 def served(server, csv):
     """Seconds of each month over HTTP: opened, sent, finalised, paid and posted."""
     actors = Actors(Client(server))
@@ -74,10 +83,10 @@ def served(server, csv):
         started = time.monotonic()
         opened = client.post(f"/v1/employers/{payroll['employer_id']}/returns", {
             "period": period, "kind": "regular"}, key=True).expect(201).json["id"]
-        report = client.put(f"/v1/returns/{opened}/lines", body=body, headers={
-            "Content-Type": "text/csv"}).expect(200).json
+        report = result_of(client, client.put(f"/v1/returns/{opened}/lines", body=body, headers={
+            "Content-Type": "text/csv"}))
         assert report["outcome"] == "accepted", report
-        billing = client.post(f"/v1/returns/{opened}/finalisation", key=True).expect(200).json["billing_id"]
+        billing = result_of(client, client.post(f"/v1/returns/{opened}/finalisation", key=True))["billing_id"]
         bill = client.get(f"/v1/billings/{billing}").expect(200).json
         notify.post("/v1/payments", {
             "payment_code": bill["payment_code"], "amount": bill["amount"], "paid_at": "2026-11-05T01:00:00Z",
@@ -92,7 +101,7 @@ def peak_resident(pid):
 
 
 def measure(cluster, server, folder, lines=100_000):
-    """(seconds of the bare months, seconds of the served ones, the largest worker's peak in MB). `server` serves a
+    """(seconds of the bare months, seconds of the served ones, the largest process's peak in MB). `server` serves a
     freshly migrated database of this cluster; the bare side gets a copy of it, taken before."""
     csv, staged = folder / "month.csv", folder / "month.staged"
     write_csv(csv, lines)
@@ -103,5 +112,5 @@ def measure(cluster, server, folder, lines=100_000):
         connection.execute("UPDATE smile.deployment SET environment = 'dev'")
     expected = bare(cluster, "bulk_bare", staged)
     got = served(server, csv)
-    peak = max(peak_resident(pid) for pid in server.children() if server.role(pid) == "worker")
+    peak = max(peak_resident(pid) for pid in server.children())
     return expected, got, peak

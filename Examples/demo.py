@@ -2,20 +2,22 @@
 """Walks the main job against the server at LISTEN: from an employer's registration to a paid claim.
 
 Prints each step with its answer and ends with 1 at the first surprise. It can be repeated on the same database: every
-run brings its own employer and people, derived from the payroll month that lies beside this script. All amounts are
-computed here once more, from GET /v1/parameters, and compared. Needs a development installation (`make run`).
+run brings an employer of its own, which sends the payroll month that lies beside this script, and follows another one
+of its workers who retire. All amounts are computed here once more, from GET /v1/parameters, and compared. Needs a
+development installation (`make run`).
 """
 import http.client
 import json
 import os
 import pathlib
+import random
 import secrets
 import subprocess
 import sys
 import time
 import urllib.parse
 
-from payroll_month import FOLLOWED_KPJ, WRONG, Law, Month, due, total
+from payroll_month import WRONG, Law, Month, due, total
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOW = "2026-11-05T09:00:00+07:00"
@@ -116,14 +118,14 @@ def log_in(identifier):
     return Caller(session["access_token"])
 
 
-def mailed_token(recipient):
-    items = anyone.get(f"/v1/sandbox/outbox?limit=1&recipient={urllib.parse.quote(recipient)}")["items"]
-    expect(items and items[0].get("token"), f"a mail with a token for {recipient}")
-    return items[0]["token"]
+def mails_to(recipient, **options):
+    return anyone.get(f"/v1/sandbox/outbox?limit=1&recipient={urllib.parse.quote(recipient)}", **options)["items"]
 
 
 def confirm(email):
-    anyone.post("/v1/registrations/confirmation", {"token": mailed_token(email)}, 200)
+    mails = mails_to(email)
+    expect(mails and mails[0].get("token"), f"a mail with a token for {email}")
+    anyone.post("/v1/registrations/confirmation", {"token": mails[0]["token"]}, 200)
 
 
 def client_token(client_id, client_secret):
@@ -154,16 +156,17 @@ def register_employer(officer):
     return user, employer_id
 
 
-def send_return(payroll, employer_id, period, month, rows):
-    rows = list(rows)
+def send_return(payroll, employer_id, month):
     opened = payroll.post(f"/v1/employers/{employer_id}/returns", {
-        "period": period, "kind": "regular", "client_reference": f"{period}-{RUN}",
-        "declared_totals": {"lines": len(rows)}}, key=True)
+        "period": "2026-10", "kind": "regular", "client_reference": f"2026-10-{RUN}",
+        "declared_totals": {"lines": len(month.lines)}}, key=True)
     started = time.monotonic()
-    report = payroll.request("PUT", f"/v1/returns/{opened['id']}/lines", month.csv(rows),
-                             headers={"Content-Type": "text/csv"})
-    print(f"     {len(rows)} lines in {time.monotonic() - started:.2f} s")
-    return report
+    job = payroll.request("PUT", f"/v1/returns/{opened['id']}/lines", month.bytes, 202,
+                          headers={"Content-Type": "text/csv"})
+    job = payroll.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=10"})
+    print(f"     {len(month.lines)} lines in {time.monotonic() - started:.2f} s")
+    equal((job["status"], job["progress"]["done"]), ("succeeded", len(month.lines)), "the job")
+    return job["result"]
 
 
 def pay(bank, billing, reference, status):
@@ -173,7 +176,8 @@ def pay(bank, billing, reference, status):
 
 
 def finalise(payroll, report):
-    done = payroll.post(f"/v1/returns/{report['id']}/finalisation", {}, 200, key=True)
+    """A job too, for so many lines; here the caller prefers to wait for what comes of it."""
+    done = payroll.post(f"/v1/returns/{report['id']}/finalisation", {}, 200, key=True, headers={"Prefer": "wait=10"})
     equal(done["status"], "finalised", "the return")
     return payroll.get(f"/v1/billings/{done['billing_id']}")
 
@@ -182,7 +186,7 @@ def check_lines(payroll, report, month, law, september):
     """Each of the thousand outcomes, and every rupiah of those that stand. Returns the sums."""
     lines = payroll.pages(f"/v1/returns/{report['id']}/lines?limit=200")
     equal(len(lines), len(month.lines), "outcomes")
-    faults, all_amounts = {}, []
+    faults, all_amounts, matches = {}, [], {True: set(), False: set()}
     for number, (sent, got) in enumerate(zip(month.lines, lines), 1):
         equal((got["line"], got["line_key"]), (number, sent["line_key"]), "the order of the lines")
         fault = month.fault(sent)
@@ -196,18 +200,19 @@ def check_lines(payroll, report, month, law, september):
                   f"{errors[0]['message']}")
             continue
         expect(got["status"] != "rejected" and not errors, f"line {number} should stand: {got}")
-        known = bool(sent["kpj"])
-        joined = "2020-02-01" if sent["kpj"] == FOLLOWED_KPJ else "2026-09-01" if known else "2026-10-01"
-        wanted = law.amounts(int(sent["wage"]), sent["birth_date"], joined)
+        matches[bool(sent["kpj"])].add(got["match"])
+        wanted = law.amounts(int(sent["wage"]), sent["birth_date"], "2026-10-01")
         equal(got["amounts"], wanted, f"amounts of line {number}")
         all_amounts.append(wanted)
         if sent["back_pay"]:
-            in_september = known and sent["kpj"] != FOLLOWED_KPJ
-            wanted = september.amounts(int(sent["back_pay"]), sent["birth_date"], joined if known else "2026-09-01",
-                                       int(sent["wage"]) if in_september else 0)
+            wanted = september.amounts(int(sent["back_pay"]), sent["birth_date"], "2026-09-01")
             equal(got["back_pay_amounts"], wanted, f"back pay of line {number}")
             all_amounts.append(wanted)
     equal(sorted(faults), sorted(WRONG), "the ten kinds of wrong lines")
+    equal(matches[True], {"new_employment"}, "who came with a KPJ")
+    expect(matches[False] in ({"new_member"}, {"new_employment"}), f"who came without: all new or all known: {matches}")
+    print(f"     {sum(bool(line['kpj']) for line in month.lines)} lines name a member; the others are of new people"
+          f"{' (an earlier run has made members of them)' if matches[False] == {'new_employment'} else ''}")
     equal(report["counts"]["rejected"], len(WRONG), "rejected lines")
     return total(all_amounts)
 
@@ -249,24 +254,57 @@ def claim_benefit(member, officer):
     return member.get(path)
 
 
-def follow_worker(month, hired, officer, amounts):
-    person = {"kpj": hired["kpj"], "nik": month.nik(month.followed), "full_name": month.followed["full_name"],
-              "birth_date": month.followed["birth_date"]}
-    email = f"sri-{RUN}@demo.test"
-    anyone.post("/v1/registrations", person | {"email": email, "phone": "+628111234567", "password": PASSWORD}, 202)
+def retire(user, employer_id, month):
+    """Ends the employment of everyone who is 56: who is still employed anywhere can't claim, now or in a later run."""
+    wanted = {row["kpj"] for row in month.retiring}
+    workers = [w for w in user.pages(f"/v1/employers/{employer_id}/workers?limit=200") if w["kpj"] in wanted]
+    equal(len(workers), len(wanted), "the workers of 56")
+    for worker in workers:
+        user.post(f"/v1/employers/{employer_id}/workers/{worker['id']}/termination",
+                  {"end_date": "2026-10-31", "reason": "retirement"}, 200, key=True, quiet=worker is not workers[0])
+    print(f"     {len(workers)} employments ended")
+
+
+def register(month):
+    """Registers one of them who has no account yet, which only the mail tells; their line of the file, the address."""
+    candidates = [row for row in month.retiring if not row["back_pay"]]
+    for number, row in enumerate(random.sample(candidates, len(candidates)), 1):
+        email = f"{row['line_key'].lower()}-{RUN}@demo.test"
+        anyone.post("/v1/registrations", {name: row[name] for name in ("kpj", "nik", "full_name", "birth_date")} | {
+            "email": email, "phone": "+628111234567", "password": PASSWORD}, 202, quiet=number > 1)
+        if mails_to(email, quiet=True):
+            print(f"     a mail came for line {row['line_key']}, the {number}. who was tried")
+            return row, email
+    raise Surprise(f"each of the {len(candidates)} workers of 56 in the file has an account from an earlier run; "
+                   "`make reset` begins anew")
+
+
+def withheld(law, balance):
+    """The final income tax on a first payment (PP 68/2009)."""
+    upto = int(law.number("JHT", "tax.final_bracket1_upto_idr"))
+    return int(min(balance, upto) * law.number("JHT", "tax.final_bracket1_pct") / 100
+               + max(balance - upto, 0) * law.number("JHT", "tax.final_bracket2_pct") / 100)
+
+
+def follow_worker(month, employer_id, officer, law):
+    row, email = register(month)
     confirm(email)
     member = log_in(email)
     step("4c. The worker reads profile, contributions and balance.")
-    equal(member.get("/v1/members/me")["full_name"], person["full_name"], "the profile")
-    contributions = member.pages("/v1/members/me/contributions")
-    equal([(c["period"], c["amounts"]) for c in contributions], [("2026-10", amounts)], "the contributions")
-    balance = amounts["jht"]["employer"] + amounts["jht"]["worker"]
+    equal(member.get("/v1/members/me")["full_name"], row["full_name"], "the profile")
+    amounts = law.amounts(int(row["wage"]), row["birth_date"], "2026-10-01")
+    here = member.pages(f"/v1/members/me/contributions?employer_id={employer_id}")
+    equal([(c["period"], c["amounts"]) for c in here], [("2026-10", amounts)], "the contributions of this employer")
+    # The employers of earlier runs have paid for this worker as well.
+    everywhere = total(c["amounts"] for c in member.pages("/v1/members/me/contributions"))["jht"]
+    balance = everywhere["employer"] + everywhere["worker"]
     equal(member.get("/v1/members/me/balances")["jht"]["balance"], balance, "the JHT balance")
     step("4d. The worker hands in papers and claims; the officer decides, approves and pays.")
     claim = claim_benefit(member, officer)
     equal(claim["state"], "paid", "the claim")
-    equal({k: claim["payment"][k] for k in ("gross", "tax", "net")}, {"gross": balance, "tax": 0, "net": balance},
-          "the payment")
+    tax = withheld(law, balance)
+    equal({k: claim["payment"][k] for k in ("gross", "tax", "net")},
+          {"gross": balance, "tax": tax, "net": balance - tax}, "the payment")
     equal(member.get("/v1/members/me/balances")["jht"]["balance"], 0, "the JHT balance after it")
     step("4e. The worker logs out; the token is dead on every worker process.")
     member.request("DELETE", "/v1/sessions/current", status=204)
@@ -276,11 +314,13 @@ def follow_worker(month, hired, officer, amounts):
 
 
 def walk():
-    step("1a. smile-admin creates the first officer and the bank's client.")
+    step("1a. smile-admin creates the first officer and the bank's client, and imports members of before.")
     email = f"petugas-{RUN}@demo.test"
     admin("create-officer", "--email", email, "--name", "Petugas Demo", "--permissions",
           "read_members,manage_employers,review_claims,approve_claims,pay_claims", "--password-stdin", input=PASSWORD)
     bank_client = admin("create-bank-client", "--name", f"Bank Demo {RUN}")
+    imported = admin("import-members", "--file", str(Month().members_file))
+    print(f"     {json.dumps(imported)}")
     officer = log_in(email)
     step("1b. An employer registers; the officer approves it; it gets its NPP and a user.")
     user, employer_id = register_employer(officer)
@@ -290,40 +330,29 @@ def walk():
     payroll, bank = client_token(made["id"], made["secret"]), client_token(
         bank_client["client_id"], bank_client["client_secret"])
 
-    step("2a. Before October: one worker hired in 2020, the others known by the return of September.")
+    step("2a. The payroll client sends Examples/payroll-2026-10.csv: 1,000 lines, ten wrong in ten ways.")
     month, october, september = Month(), law_of("2026-10-01"), law_of("2026-09-01")
-    hired = user.post(f"/v1/employers/{employer_id}/workers", {
-        "nik": month.nik(month.followed), "full_name": month.followed["full_name"], "sex": "female",
-        "birth_date": month.followed["birth_date"], "wage": 12_000_000, "start_date": "2020-02-01"}, key=True)
-    month.kpjs[FOLLOWED_KPJ] = hired["kpj"]
-    report = send_return(payroll, employer_id, "2026-09", month, month.september())
-    equal(report["outcome"].startswith("accepted"), True, f"September ({report['outcome']})")
-    pay(bank, finalise(payroll, report), f"SEP-{RUN}", 201)
-    others = (row for row in month.known if row["kpj"] != FOLLOWED_KPJ)
-    for row, line in zip(others, payroll.pages(f"/v1/returns/{report['id']}/lines?limit=200")):
-        month.kpjs[row["kpj"]] = line["kpj"]
-
-    step("2b. The payroll client sends October: 1,000 lines, ten wrong in ten ways.")
-    report = send_return(payroll, employer_id, "2026-10", month, month.october())
+    report = send_return(payroll, employer_id, month)
     equal(report["outcome"], "partially_accepted", "the outcome")
     sums = check_lines(payroll, report, month, october, september)
-    step("2c. It finalises and gets a billing.")
+    example = next(line for line in month.lines if line["wage"] == "12000000")
+    amounts = october.amounts(12_000_000, example["birth_date"], "2026-10-01")
+    print(f"     {example['line_key']}, wage 12,000,000 in 2026-10, risk class III: {json.dumps(amounts)}")
+    step("2b. It finalises and gets a billing.")
     billing = finalise(payroll, report)
-    equal(billing["due_date"], "2026-11-16", "the due date, the 15th being a Sunday")
-    equal((billing["amounts"], billing["amount"]), (sums, due(sums)), "the billing's amounts, computed here")
-    example = october.amounts(12_000_000, month.followed["birth_date"], "2020-02-01")
-    print(f"     wage 12,000,000 in 2026-10, risk class III: {json.dumps(example)}")
+    try:
+        equal(billing["due_date"], "2026-11-16", "the due date, the 15th being a Sunday")
+        equal((billing["amounts"], billing["amount"]), (sums, due(sums)), "the billing's amounts, computed here")
 
-    step("3. The bank's notice pays it, twice with the same reference.")
-    first = pay(bank, billing, f"OKT-{RUN}", 201)
-    equal(pay(bank, billing, f"OKT-{RUN}", 200), first, "the second notice")
-    equal(payroll.get(f"/v1/billings/{billing['id']}")["status"], "paid", "the billing")
-
-    step("4a. The employer ends the worker's employment on 2026-10-31.")
-    user.post(f"/v1/employers/{employer_id}/workers/{hired['id']}/termination",
-              {"end_date": "2026-10-31", "reason": "retirement"}, 200, key=True)
-    step("4b. The worker, 56 years old, registers and confirms by the mailed token.")
-    follow_worker(month, hired, officer, example)
+        step("3. The bank's notice pays it, twice with the same reference.")
+        first = pay(bank, billing, f"OKT-{RUN}", 201)
+        equal(pay(bank, billing, f"OKT-{RUN}", 200), first, "the second notice")
+        equal(payroll.get(f"/v1/billings/{billing['id']}")["status"], "paid", "the billing")
+    finally:
+        step("4a. The employer ends the employment of its workers of 56 on 2026-10-31.")
+        retire(user, employer_id, month)
+    step("4b. One of them registers and confirms by the mailed token.")
+    follow_worker(month, employer_id, officer, october)
 
 
 def main():

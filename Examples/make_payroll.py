@@ -34,10 +34,11 @@ PLACES = """110101 127101 137105 147106 157103 167104 187102 217101 317101 31720
 357301 357801 360301 367101 367404 510304 517102 520105 530101 610305 637101 647201 710203 730601 737102
 747101 810101 817102 910101 917103""".split()
 
-# The worker whom the walkthrough follows: 56 on 2026-11-05, a member for years, with a wage above the JP ceiling.
-FOLLOWED = {"kpj": "14008215567", "nik": "3174015403700001", "full_name": "Sri Rahayu Wibowo",
-            "birth_date": "1970-03-14", "sex": "female", "wage": "12000000"}
-FOLLOWED_LINE = 56
+# Who is born within: most of them, and every tenth, who is 56 on 2026-10-31 and may retire.
+WORKING = (datetime.date(1971, 1, 1), 36 * 365)
+RETIRING = (datetime.date(1969, 11, 6), 360)
+# A wage above the ceilings of JP and JKP, the same for every seed.
+EXAMPLE_LINE, EXAMPLE_WAGE = 12, 12_000_000
 
 
 class Population:
@@ -45,12 +46,11 @@ class Population:
 
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.niks = {FOLLOWED["nik"]}
-        self.kpjs = {FOLLOWED["kpj"]}
+        self.niks, self.kpjs = set(), set()
 
-    def person(self):
+    def person(self, first_day, days):
         sex = self.random.choice(["male", "female"])
-        born = datetime.date(1971, 1, 1) + datetime.timedelta(days=self.random.randrange(36 * 365))
+        born = first_day + datetime.timedelta(days=self.random.randrange(days))
         first = self.random.choice(MEN if sex == "male" else WOMEN)
         names = [first, self.random.choice(FAMILY)]
         if self.random.random() < 0.3:
@@ -79,21 +79,19 @@ class Population:
 
 
 def make(seed, count):
-    """The lines of the month and the members known before it; about two lines in five are of known members."""
+    """The lines of the month and the members known before it: who may retire, and two in five of the others."""
     population = Population(seed)
     lines, members = [], []
     for number in range(1, count + 1):
-        if number == FOLLOWED_LINE:
-            person, wage, known = dict(FOLLOWED), FOLLOWED["wage"], True
-            del person["wage"]
-        else:
-            person, wage = population.person(), str(population.wage())
-            known = population.random.random() < 0.4
-            if known:
-                person["kpj"] = population.kpj()
-        if known:
-            members.append(dict(person))
-        line = {"line_key": f"W{number:04}", "kpj": "", **person, "wage": wage, "back_pay": "", "back_pay_period": ""}
+        retiring = number % 10 == 5
+        person, wage = population.person(*RETIRING if retiring else WORKING), population.wage()
+        if number == EXAMPLE_LINE:
+            wage = EXAMPLE_WAGE
+        if retiring or number == EXAMPLE_LINE or population.random.random() < 0.4:
+            person["kpj"] = population.kpj()
+            members.append(person)
+        line = {"line_key": f"W{number:04}", "kpj": "", **person, "wage": str(wage), "back_pay": "",
+                "back_pay_period": ""}
         if number % 97 == 0:
             line |= {"back_pay": str(population.random.randint(1, 20) * 50_000), "back_pay_period": "2026-09"}
         lines.append(line)
@@ -102,7 +100,6 @@ def make(seed, count):
 
 def spoil(lines, members):
     """Ten lines wrong in ten ways. Each stays recognisable by its line_key; the other lines stand."""
-    someone_else = next(m for m in members if m["kpj"] != FOLLOWED["kpj"])
     new = [line for line in lines[20:] if not line["kpj"] and not line["back_pay"]]
     faults = [
         {"kpj": "1402233445"},                                                       # 10 digits
@@ -114,7 +111,7 @@ def spoil(lines, members):
         {"wage": "4250000.50"},
         {"wage": ""},
         {name: lines[2][name] for name in ("kpj", "nik", "full_name", "birth_date", "sex")},   # the worker of line 3
-        {"kpj": someone_else["kpj"]},                                                # another person's number
+        {"kpj": members[0]["kpj"]},                                                # another person's number
     ]
     step = len(new) // len(faults)
     for line, fault in zip(new[::step], faults):

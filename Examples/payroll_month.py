@@ -3,12 +3,9 @@ the server publishes. A payroll system can reconcile in the same way."""
 import csv
 import datetime
 import decimal
-import io
 import pathlib
-import secrets
 
 HERE = pathlib.Path(__file__).resolve().parent
-FOLLOWED_KPJ = "14008215567"   # the worker whom the walk follows, as the payroll file names her
 
 # The ten wrong lines of the file, by what is wrong with each: (field, code).
 WRONG = {
@@ -83,42 +80,16 @@ def due(sums):
 
 
 class Month:
-    """The payroll file with people of this run: a NIK of their own for each, and KPJs once the agency gave them out."""
+    """The payroll file, and the members whom the agency knew before it."""
 
     def __init__(self):
-        with open(HERE / "payroll-2026-10.csv", newline="", encoding="utf-8") as file:
-            self.lines = list(csv.DictReader(file))
-        with open(HERE / "members-2026-09.csv", newline="", encoding="utf-8") as file:
+        self.members_file = HERE / "members-2026-09.csv"
+        self.bytes = (HERE / "payroll-2026-10.csv").read_bytes()
+        self.lines = list(csv.DictReader(self.bytes.decode().splitlines()))
+        with self.members_file.open(newline="", encoding="utf-8") as file:
             self.known = list(csv.DictReader(file))
-        place = f"{secrets.randbelow(89) + 11}{secrets.randbelow(10_000):04}"
-        self.niks, self.kpjs = {}, {}
-        for row in self.known + self.lines:
-            nik = row["nik"]
-            if len(nik) == 16 and nik.isdigit() and nik not in self.niks:
-                self.niks[nik] = f"{place}{nik[6:12]}{len(self.niks) % 9999 + 1:04}"
-        self.wages = {line["kpj"]: line["wage"] for line in self.lines if line["kpj"]}
-        self.followed = next(row for row in self.known if row["kpj"] == FOLLOWED_KPJ)
-
-    def nik(self, row):
-        return self.niks.get(row["nik"], row["nik"])
-
-    def september(self):
-        """The month before, with everyone who is known by October but the followed worker."""
-        for number, row in enumerate(self.known, 1):
-            if row["kpj"] != FOLLOWED_KPJ:
-                yield {**row, "line_key": f"S{number:04}", "kpj": "", "nik": self.nik(row),
-                       "wage": self.wages[row["kpj"]], "back_pay": "", "back_pay_period": ""}
-
-    def october(self):
-        for line in self.lines:
-            yield {**line, "nik": self.nik(line), "kpj": self.kpjs.get(line["kpj"], line["kpj"])}
-
-    def csv(self, rows):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.lines[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue().encode()
+        # Who is 56 when the month ends.
+        self.retiring = [row for row in self.lines if "1969-11" <= row["birth_date"] < "1970-11" and row["kpj"]]
 
     def fault(self, line):
         """What is wrong with a line, None when nothing is. Compared with what was sent, never with the answer."""

@@ -37,14 +37,16 @@ class Payroll:
 
     def send(self, return_id, lines, query="", status=200, **options):
         text = "\n".join([HEADER, *lines]) + "\n"
-        return self.client.put(f"/v1/returns/{return_id}/lines{query}", body=text.encode(), headers={
-            "Content-Type": "text/csv"} | options.pop("headers", {}), **options).expect(status).json
+        headers = {"Content-Type": "text/csv", "Prefer": "wait=10"} | options.pop("headers", {})
+        return self.client.put(f"/v1/returns/{return_id}/lines{query}", body=text.encode(), headers=headers,
+                               **options).expect(status).json
 
     def lines(self, return_id):
         return self.client.get(f"/v1/returns/{return_id}/lines?limit=200").expect(200).json["items"]
 
     def finalise(self, return_id, status=200):
-        return self.client.post(f"/v1/returns/{return_id}/finalisation", key=True).expect(status).json
+        return self.client.post(f"/v1/returns/{return_id}/finalisation", key=True, headers={
+            "Prefer": "wait=10"}).expect(status).json
 
     def pay(self, billing_id, reference=None):
         billing = self.client.get(f"/v1/billings/{billing_id}").expect(200).json

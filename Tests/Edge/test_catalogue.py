@@ -67,6 +67,8 @@ DEFINERS = {
         "notify_member": "answers nothing",
         "record_payment": "wants a bank's client",
         "register_employer": "writes one waiting row",
+        "release_return": "a trigger; of a job that failed",
+        "run_return_job": "smile_jobs alone; as whoever ordered it",
         "sandbox_outbox": "wants a database declared dev or sandbox",
         "set_clock": "wants a database declared dev or sandbox",
         "worker_body": "compares the caller's employer",

@@ -22,11 +22,15 @@ package struct JobRun: Sendable {
 package enum JobOutcome: Sendable {
   /// With the JSON that `GET /v1/jobs/{id}` shows as `result`.
   case succeeded([UInt8])
+  /// Well or badly, and the run's own transaction said so in the job's row.
+  case ended
   /// With a stable code; tried again later, as messages are, when that can help.
   case failed(code: String, mayRetry: Bool)
 }
 
 /// Every kind of work there is.
 enum JobKinds {
-  static let all: [any JobKind] = [Housekeeping()]
+  static let all: [any JobKind] = [
+    Housekeeping(), ReturnJob(name: "load_lines"), ReturnJob(name: "finalise_return"),
+  ]
 }

@@ -8,12 +8,19 @@ import PostgresClient
 package final class JobsProcess {
   /// Nothing that was missed waits longer than this.
   private static let pauseMax: Duration = .seconds(30)
+  /// So many jobs run at once: a large return keeps neither the others nor the mail waiting.
+  private static let lanesMax = 2
 
   private let database: Database
   private let delivery: Delivery?
   private let kinds: [any JobKind]
   private let report: @Sendable (String) -> Void
   private var listener: Listener?
+  private var lanes = 0
+  private var hasNewJobs = false
+  /// Whether rows may say of a job that it runs although nobody runs it: one of a process before this one, or one whose
+  /// end couldn't be written.
+  private var mayHaveLostJobs = true
   private var isWorking = false
   private var isCalled = false
   private var isStopped = false
@@ -35,7 +42,8 @@ package final class JobsProcess {
   }
 
   /// What its database connections prepare.
-  package nonisolated static let statements: [any StatementDescription] = JobsProcessStatements.all
+  package nonisolated static let statements: [any StatementDescription] =
+    JobsProcessStatements.all + ReturnJob.statements
 
   /// Begins to work; returns at once.
   package func start() {
@@ -44,12 +52,7 @@ package final class JobsProcess {
       onNotification: { (_: String, _: String) in self.wake() })
     self.listener = listener
     listener.start()
-    LoopActor.task {
-      await self.attempt("requeue") { (database: Database) async throws(DatabaseError) in
-        try await database.run(JobsProcessStatements.requeue)
-      }
-      self.wake()
-    }
+    wake()
   }
 
   /// Takes no more work; what is under way ends by itself or is taken again after its lease.
@@ -61,6 +64,11 @@ package final class JobsProcess {
 
   private func wake() {
     guard !isStopped else { return }
+    hasNewJobs = true
+    if lanes < Self.lanesMax {
+      lanes += 1
+      LoopActor.task { await self.runJobs() }
+    }
     isCalled = true
     guard !isWorking else { return }
     isWorking = true
@@ -73,7 +81,6 @@ package final class JobsProcess {
       await attempt("housekeeping") { (database: Database) async throws(DatabaseError) in
         try await database.run(JobsProcessStatements.queueHousekeeping)
       }
-      await attempt("jobs") { (_: Database) async throws(DatabaseError) in while try await self.runNextJob() {} }
       await attempt("delivery") { (_: Database) async throws(DatabaseError) in try await self.delivery?.deliverDue() }
     }
     isWorking = false
@@ -91,13 +98,40 @@ package final class JobsProcess {
     timer = LoopActor.shared.loop.schedule(after: pause) { self.wake() }
   }
 
+  /// One lane of jobs. What was queued while it looked for the last time is looked for again.
+  private func runJobs() async {
+    if mayHaveLostJobs, lanes == 1 {
+      // No other lane may take a job meanwhile: it would look lost.
+      lanes = Self.lanesMax
+      await attempt("requeue") { (database: Database) async throws(DatabaseError) in
+        try await database.run(JobsProcessStatements.requeue)
+        self.mayHaveLostJobs = false
+      }
+      lanes = 1
+    }
+    while hasNewJobs, !isStopped {
+      hasNewJobs = false
+      await attempt("jobs") { (_: Database) async throws(DatabaseError) in
+        do throws(DatabaseError) {
+          while try await self.runNextJob() {}
+        } catch {
+          self.mayHaveLostJobs = true
+          throw error
+        }
+      }
+    }
+    lanes -= 1
+  }
+
   /// Takes one job and runs it; false when none is due.
   private func runNextJob() async throws(DatabaseError) -> Bool {
     guard !isStopped,
       let taken = try await database.run(JobsProcessStatements.take, kinds.map(\.name)),
       let id = taken.uuid(0, 0), let name = taken.string(0, 1), let kind = kinds.first(where: { $0.name == name })
     else { return false }
-    switch await kind.run(JobRun(id: id, parameters: taken.bytes(0, 2), database: database)) {
+    let outcome = await kind.run(JobRun(id: id, parameters: taken.bytes(0, 2), database: database))
+    switch outcome {
+    case .ended: break
     case .succeeded(let result): try await database.run(JobsProcessStatements.finish, id, SQLJSON(result))
     case .failed(let code, let mayRetry):
       report("jobs: \(name) \(id) failed: \(code)")

@@ -76,14 +76,15 @@ func listFindings(_ call: Call) async throws(Failure) -> Response {
     call.answer(reading: ReturnStatements.findings, id, after?.text, limit, call.language.rawValue))
 }
 
-/// Makes members of new people, bills what stands, and closes the return. No input: the body is absent or `{}`.
+/// Makes members of new people, bills what stands, and closes the return; by a job when there are many lines. No input:
+/// the body is absent or `{}`.
 func finaliseReturn(_ call: Call) async throws(Failure) -> Response {
   let id = try call.id("return_id")
   if call.request.body.declaredLength != 0 { _ = try await call.input(NoInput.self) }
   var work = try call.change()
   try work.add(ReturnStatements.patience)
-  try work.add(ReturnStatements.finalise, id)
-  return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
+  try work.add(ReturnStatements.finalise, id, call.context.isRehearsal)
+  return try await call.settled(call.answer(writing: work, within: ReturnStatements.patienceLimit))
 }
 
 /// As it was given at finalisation, for ever.

@@ -17,6 +17,12 @@ enum ReturnProblems {
       "return_not_open", 409, id: "Laporan ini sudah difinalisasi atau dibatalkan.",
       en: "The return was finalised or discarded already."),
     ProblemText(
+      "return_under_way", 409, id: "Laporan ini sedang diolah; lihat job_id.",
+      en: "A job has the return; see job_id."),
+    ProblemText(
+      "upload_lost", 409, id: "Baris hilang sebelum diperiksa; kirim sekali lagi.",
+      en: "The lines were lost before they were checked; send them again."),
+    ProblemText(
       "return_takes_no_lines", 409, id: "Laporan tanpa kegiatan tidak memuat baris.",
       en: "A return of no activity takes no lines."),
     ProblemText(

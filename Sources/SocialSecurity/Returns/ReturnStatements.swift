@@ -30,9 +30,10 @@ enum ReturnStatements {
 
   static let stage = Statement("returns.stage", "SELECT smile.stage_lines($1, $2)", SQLUUID.self, SQLJSON.self)
 
-  static let load = Statement(
-    "returns.load", "SELECT status, body, etag, location FROM smile.load_lines($1, $2, $3)",
-    SQLUUID.self, SQLUUID.self, [UInt8].self)
+  /// Checks the staged lines, or has them checked by a job when they are many and it needn't be at once.
+  static let take = Statement(
+    "returns.take", "SELECT status, body, etag, location FROM smile.take_lines($1, $2, $3, $4, $5)",
+    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self)
 
   static let lines = Statement(
     "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",
@@ -46,7 +47,16 @@ enum ReturnStatements {
     SQLUUID.self, String?.self, Int32.self, String.self)
 
   static let finalise = Statement(
-    "returns.finalise", "SELECT status, body, etag, location FROM smile.finalise_return($1)", SQLUUID.self)
+    "returns.finalise", "SELECT status, body, etag, location FROM smile.request_finalisation($1, $2)",
+    SQLUUID.self, Bool.self)
+
+  /// Whether the job of a return has ended, why it failed, and otherwise the answer to what it was ordered for.
+  static let settled = Statement(
+    "returns.settled",
+    """
+    SELECT a.status, a.body, a.etag, a.location, j.finished_at IS NOT NULL, j.problem_code
+    FROM smile.job AS j CROSS JOIN LATERAL smile.return_job_answer(j.id) AS a WHERE j.id = $1
+    """, SQLUUID.self)
 
   static let receipt = Statement(
     "returns.receipt",
@@ -58,7 +68,7 @@ enum ReturnStatements {
   static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
 
   static let all: [any StatementDescription] = [
-    patience, open, list, get, discard, admitUpload, beginUpload, stage, load, lines, noteRead, findings, finalise,
-    receipt, rules, rule,
+    patience, open, list, get, discard, admitUpload, beginUpload, stage, take, lines, noteRead, findings, finalise,
+    settled, receipt, rules, rule,
   ]
 }

@@ -6,8 +6,9 @@ import PostgresClient
 
 /// Replaces the lines of an open return by the body's. The caller and the return are judged before a byte is read; the
 /// bytes go to an unnamed file, so that a slow sender holds no connection to PostgreSQL; then they stream through the
-/// tokeniser into COPY, and one function turns the staged rows into lines with findings and amounts. All or nothing.
-/// A file that fits into one piece needs no COPY and takes one round trip.
+/// tokeniser into COPY, and one function turns the staged rows into lines with findings and amounts: here and now when
+/// they are few, by a job when they are many. All or nothing. A file that fits into one piece needs no COPY and takes
+/// one round trip.
 func putReturnLines(_ call: Call) async throws(Failure) -> Response {
   let id = try call.id("return_id")
   let format: PayrollFormat
@@ -42,14 +43,16 @@ func putReturnLines(_ call: Call) async throws(Failure) -> Response {
   try opening.add(ReturnStatements.patience)
   try opening.add(ReturnStatements.beginUpload, id)
   guard isWhole else {
-    return try await ReturnWriter(
+    let answer = try await ReturnWriter(
       call: call, id: id, upload: upload, file: file, reader: reader, first: first, opening: opening.segment
     ).write()
+    return try await call.settled(answer)
   }
   first += reader.finish()
   try opening.add(ReturnStatements.stage, upload, call.stagedJSON(first))
-  try opening.add(ReturnStatements.load, id, upload, file.digest)
-  return try await call.answer(writing: opening, within: ReturnStatements.patienceLimit)
+  try opening.add(
+    ReturnStatements.take, id, upload, file.digest, Int64(first.count), call.context.isRehearsal)
+  return try await call.settled(call.answer(writing: opening, within: ReturnStatements.patienceLimit))
 }
 
 extension RequestCall {
@@ -185,7 +188,8 @@ private struct ReturnWriter: Sendable {
     try append(reader.finish(), to: &rows)
     try await copy.write(rows.take())
     _ = try await copy.finish()
-    return try await connection.run(ReturnStatements.load, id, upload, file.digest)
+    return try await connection.run(
+      ReturnStatements.take, id, upload, file.digest, Int64(rows.line), call.context.isRehearsal)
   }
 
   private func append(_ lines: [PayrollLine], to rows: inout StagingRows) throws(DatabaseError) {
