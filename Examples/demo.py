@@ -211,8 +211,10 @@ def check_lines(payroll, report, month, law, september):
     equal(sorted(faults), sorted(WRONG), "the ten kinds of wrong lines")
     equal(matches[True], {"new_employment"}, "who came with a KPJ")
     expect(matches[False] in ({"new_member"}, {"new_employment"}), f"who came without: all new or all known: {matches}")
-    print(f"     {sum(bool(line['kpj']) for line in month.lines)} lines name a member; the others are of new people"
-          f"{' (an earlier run has made members of them)' if matches[False] == {'new_employment'} else ''}")
+    known = sum(bool(line["kpj"]) for line in month.lines if not month.fault(line))
+    new = len(month.lines) - len(WRONG) - known
+    print(f"     {known} lines that stand are of members, {new} of new people"
+          f"{', whom an earlier run has made members' if matches[False] == {'new_employment'} else ''}")
     equal(report["counts"]["rejected"], len(WRONG), "rejected lines")
     return total(all_amounts)
 
