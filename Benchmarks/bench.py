@@ -76,7 +76,7 @@ class Bench:
         authenticate = statement("web.authenticate", "Web/WebStatements.swift")
         me = statement("members.me", "Members/MemberStatements.swift")
         for number in range(1, TOKENS + 1):
-            values = [f"sha256('{token(number)}')", "'{member}'", "'127.0.0.1'",
+            values = [f"sha256('{token(number)}')", "'{member}'", "false", "'127.0.0.1'",
                       "'019ac3f2-7c11-7d5e-9b6a-2f6d1c1e8a01'", "NULL"]
             filled = re.sub(r"\$(\d)", lambda found: values[int(found[1]) - 1], authenticate)
             path = self.folder / f"me{number}.sql"

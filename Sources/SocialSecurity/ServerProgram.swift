@@ -90,6 +90,7 @@ package enum ServerProgram {
         json.key("access")
         json.array { json in for grant in endpoint.grants { json.string(grant.text) } }
         json.field("idempotent", endpoint.options.contains(.idempotent))
+        json.field("step_up", endpoint.options.contains(.stepUp))
       }
       print(String(decoding: json.bytes, as: UTF8.self))
     }

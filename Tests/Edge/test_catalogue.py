@@ -244,7 +244,7 @@ def test_a_member_sees_only_what_is_the_members(as_server, db, actors):
     """Every table that names a member, read whole in one member's context."""
     one, other = actors.member(), actors.member()
     with as_server.transaction():
-        as_server.execute("SELECT smile.authenticate(sha256(%s::bytea), '{member}', '127.0.0.1', %s, NULL)", [
+        as_server.execute("SELECT smile.authenticate(sha256(%s::bytea), '{member}', false, '127.0.0.1', %s, NULL)", [
             one["token"].encode(), "019a3b2c-5e8f-7c3d-9a1b-2c3d4e5f6a7b"])
         assert as_server.execute("SELECT id::text FROM smile.member").fetchall() == [(one["member_id"],)]
         for (table,) in db.execute("""
@@ -264,7 +264,7 @@ def test_the_context_ends_with_its_transaction(as_server, actors):
     for _ in range(2):
         with as_server.transaction():
             as_server.execute(
-                "SELECT smile.authenticate(sha256(%s::bytea), '{member}', '127.0.0.1', NULL, NULL)", [token])
+                "SELECT smile.authenticate(sha256(%s::bytea), '{member}', false, '127.0.0.1', NULL, NULL)", [token])
             assert as_server.execute("SELECT count(*) FROM smile.member").fetchone() == (1,)
         with as_server.transaction():
             assert as_server.execute("SELECT smile.role(), smile.member_id()").fetchone() == ("none", None)

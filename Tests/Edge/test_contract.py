@@ -18,8 +18,9 @@ def test_openapi_is_valid():
 def test_the_route_table_is_the_contract():
     printed = subprocess.run([PROGRAMS / "smile-server", "--routes"], capture_output=True, text=True, check=True).stdout
     routes = [json.loads(line) for line in printed.splitlines()]
-    served = {(r["method"], r["path"], r["operation_id"], tuple(sorted(r["access"]))) for r in routes}
-    documented = {(o.method, o.path, o.id, tuple(sorted(o.access))) for o in contract().operations}
+    served = {(r["method"], r["path"], r["operation_id"], tuple(sorted(r["access"])), r["step_up"]) for r in routes}
+    documented = {(o.method, o.path, o.id, tuple(sorted(o.access)), o.spec.get("x-step-up", False))
+                  for o in contract().operations}
     assert served - documented == set(), "served but not in openapi.yaml"
     assert documented - served == set(), "in openapi.yaml but not served"
 

@@ -141,7 +141,7 @@ def test_the_token_check_adds_no_round_trip_and_no_write(own, own_api, own_actor
     with psycopg.connect(own.cluster.url(own.database, "smile_api")) as connection:
         connection.read_only = True
         assert connection.execute(
-            "SELECT kind FROM smile.authenticate(sha256(%s::bytea), '{member}', '127.0.0.1', NULL, NULL)",
+            "SELECT kind FROM smile.authenticate(sha256(%s::bytea), '{member}', false, '127.0.0.1', NULL, NULL)",
             [token.encode()]).fetchone() == ("member",)
         assert connection.execute("SELECT pg_current_xact_id_if_assigned()").fetchone() == (None,)
 

@@ -18,8 +18,8 @@ package enum Anyone: CallerKind {
 package enum Principal: CallerKind {
   package static func introduce(_ context: CallContext, to segment: inout Segment) throws(DatabaseError) {
     try segment.add(
-      WebStatements.authenticate, context.token?.bytes ?? [], context.access, context.address, context.requestID.uuid,
-      context.purpose)
+      WebStatements.authenticate, context.token?.bytes ?? [], context.access,
+      context.endpoint.options.contains(.stepUp), context.address, context.requestID.uuid, context.purpose)
   }
 }
 

@@ -19,6 +19,8 @@ package final class Endpoint: Sendable {
     package static let sandbox = Options(rawValue: 8)
     /// Answers with something other than JSON, or chooses by `Accept` itself.
     package static let media = Options(rawValue: 16)
+    /// Wants a person who proved who they are in the last five minutes (RFC 9470): else 401 `step_up_required`.
+    package static let stepUp = Options(rawValue: 32)
   }
 
   enum Handler: Sendable {

@@ -13,7 +13,7 @@ struct Problem {
     response.headers.append("Content-Type", "application/problem+json")
     response.headers.append("Content-Language", language.rawValue)
     switch failure.status {
-    case 401: response.headers.append("WWW-Authenticate", "Bearer realm=\"smile\", error=\"\(failure.code)\"")
+    case 401: response.headers.append("WWW-Authenticate", challenge)
     case 405: response.headers.append("Allow", failure.allow ?? "")
     default: break
     }
@@ -22,6 +22,13 @@ struct Problem {
       response.headers.append("ETag", tag.value)
     }
     return response
+  }
+
+  /// RFC 6750 section 3; for a step-up RFC 9470 section 3.
+  private var challenge: String {
+    failure.code == "step_up_required"
+      ? "Bearer realm=\"smile\", error=\"insufficient_user_authentication\", max_age=\"300\""
+      : "Bearer realm=\"smile\", error=\"\(failure.code)\""
   }
 
   private func body() -> [UInt8] {

@@ -58,6 +58,12 @@ enum WebProblems {
     ProblemText(
       "insufficient_scope", 403, id: "Izin untuk tindakan ini tidak diberikan.",
       en: "The permission for this action wasn't granted."),
+    ProblemText(
+      "address_not_allowed", 403, id: "Token ini tidak boleh dipakai dari alamat jaringan ini.",
+      en: "This token may not be used from this network address."),
+    ProblemText(
+      "step_up_required", 401, id: "Tindakan ini memerlukan bukti identitas yang tidak lebih lama dari lima menit.",
+      en: "This action needs a proof of identity no older than five minutes."),
     ProblemText("not_found", 404, id: "Tidak ditemukan.", en: "Not found."),
     ProblemText(
       "method_not_allowed", 405, id: "Metode ini tidak ada pada alamat ini.",

@@ -5,8 +5,8 @@ enum WebStatements {
   /// Finds the caller by the token's digest, judges the access, and sets the context that row-level security reads.
   static let authenticate = Statement(
     "web.authenticate",
-    "SELECT kind, principal, employer_id FROM smile.authenticate($1, $2, $3, $4, $5)",
-    [UInt8].self, [String].self, String.self, SQLUUID.self, String?.self)
+    "SELECT kind, principal, employer_id FROM smile.authenticate($1, $2, $3, $4, $5, $6)",
+    [UInt8].self, [String].self, Bool.self, String.self, SQLUUID.self, String?.self)
 
   /// The context of a request without a caller.
   static let open = Statement("web.open", "SELECT smile.open_call($1, $2)", String.self, SQLUUID.self)
