@@ -53,7 +53,7 @@ package struct TextRule: Sendable {
   }
 
   /// Normalisation form C, so that one word has one spelling. ASCII is in it already.
-  private static func normalised(_ text: String) -> String {
+  package static func normalised(_ text: String) -> String {
     if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
     var normal = ""
     normal.reserveCapacity(text.utf8.count)

@@ -5,7 +5,7 @@ extension Endpoints {
   /// Every statement a worker prepares when it connects.
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
-    AccountStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    AccountStatements.all, PasswordStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
     EmployerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
     ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,

@@ -46,6 +46,10 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/registrations", "registerMember", .open, .credentials, registerMember),
     Endpoint(.POST, "/v1/registrations/confirmation", "confirmRegistration", .open, .credentials, confirmRegistration),
     Endpoint(.POST, "/v1/registrations/resend", "resendConfirmation", .open, .credentials, resendConfirmation),
+    Endpoint(.POST, "/v1/password_checks", "checkPassword", .open, checkPassword),
+    Endpoint(.POST, "/v1/password_resets", "requestPasswordReset", .open, .credentials, requestPasswordReset),
+    Endpoint(.POST, "/v1/password_resets/confirmation", "resetPassword", .open, .credentials, resetPassword),
+    Endpoint(.PUT, "/v1/account/password", "changePassword", everyPerson, [.secret, .stepUp], changePassword),
     Endpoint(.GET, "/v1/account", "getAccount", everyPerson, getAccount),
     Endpoint(
       .GET, "/v1/account/security_events", "listSecurityEvents", everyPerson, parameters: page, listSecurityEvents),

@@ -43,6 +43,7 @@ package enum ServerProgram {
     try WorkerProcess.verifySchema(configuration)
     try checkConnections(configuration)
     _ = try Contract(directory: configuration.resources)
+    _ = try BlockedPasswords(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)
     do {
       _ = try KeyRing.load(path: configuration.keyFile)

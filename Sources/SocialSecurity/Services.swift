@@ -16,6 +16,7 @@ package final class Services: Sendable {
   /// Keys throttles, so that no typed identifier is kept.
   package let throttleKey: HMACSHA256
   package let passwords: PasswordHasher
+  package let blockedPasswords: BlockedPasswords
   /// The one thread that hashes passwords.
   package let hashing: HashQueue
   package let failures: DatabaseFailures
@@ -40,6 +41,7 @@ package final class Services: Sendable {
     failures = DatabaseFailures(constraints: Endpoints.constraints)
     catalogue = Endpoints.problems
     contract = try Contract(directory: configuration.resources)
+    blockedPasswords = try BlockedPasswords(directory: configuration.resources)
     do {
       let keys = try KeyRing.load(path: configuration.keyFile)
       sealer = try Sealer(keys)

@@ -14,15 +14,18 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
                "claim_approval", "claim_payment", "contribution", "payment", "payment_allocation"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
-IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle", "client", "client_secret",
-            "session", "access_token", "refresh_token", "member", "member_number", "national_id", "employer", "clock",
-            "legal_parameter", "audit_log", "outbox"}
+IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
+            "client", "client_secret", "session", "access_token", "refresh_token", "member", "member_number",
+            "national_id", "employer", "clock", "legal_parameter", "audit_log", "outbox"}
 
 # Every function that sees more than its caller, by its owner, with what keeps it from telling.
 DEFINERS = {
     "smile_auth": {
         "authenticate": "finds a token by its digest",
         "begin_log_in": "counts the try; gives the hash to the server alone",
+        "begin_password_change": "counts the try; gives the caller's own hash to the server alone",
+        "begin_password_reset": "wants the mailed token",
+        "change_password": "the server has verified the caller's password",
         "confirm_registration": "wants the mailed token",
         "create_client": "wants the employer's administrator",
         "create_employer_account": "wants an officer who manages employers",
@@ -40,6 +43,8 @@ DEFINERS = {
         "own_account": "the caller's own",
         "purge_identity": "smile_jobs alone; deletes what is dead",
         "refresh_session": "wants the refresh token's digest",
+        "request_password_reset": "answers nothing",
+        "reset_password": "wants the mailed token",
         "register_member": "compares four facts; answers nothing",
         "resend_confirmation": "answers nothing",
         "revoke_client": "the caller's employer's",

@@ -59,7 +59,7 @@ private func canBe<T: JSONTextReadable>(_ type: T.Type, _ text: String) -> Bool 
   }
 
   @Test(arguments: [
-    (11, 1, "password_too_short"), (12, 1, nil), (256, 1, nil), (257, 1, "password_too_long"), (12, 4, nil),
+    (14, 1, "password_too_short"), (15, 1, nil), (256, 1, nil), (257, 1, "password_too_long"), (15, 4, nil),
     (256, 4, nil),
   ]) func password(length: Int, width: Int, problem: String?) {
     let character = width == 1 ? "a" : "😀"

@@ -4,12 +4,16 @@ import JSON
 /// The same answer after the same work, whoever asks: what was found stands only in the mail.
 func registerMember(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(Registration.self)
+  let beat = Beat(since: call.request.receivedAt)
+  try call.services.blockedPasswords.refuse(wanted.password, of: wanted.personalWords, at: "/password")
   let hash = try await call.services.hash(wanted.password)
   let token = try MailedToken.make(call.services.sealer)
-  return try await call.answer(
+  let answer = try await call.answer(
     writing: AccountStatements.register, wanted.kpj.digits, wanted.nik.index(under: call.services.nationalIDIndex),
     wanted.name.text, wanted.birthDate.sql, wanted.email.text, wanted.phone.text, wanted.username?.text, hash,
     call.language.rawValue, token.digest, token.mailID, token.sealed)
+  await beat.next()
+  return answer
 }
 
 func confirmRegistration(_ call: OpenCall) async throws(Failure) -> Response {
@@ -19,9 +23,12 @@ func confirmRegistration(_ call: OpenCall) async throws(Failure) -> Response {
 
 func resendConfirmation(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(Resend.self)
+  let beat = Beat(since: call.request.receivedAt)
   let token = try MailedToken.make(call.services.sealer)
-  return try await call.answer(
+  let answer = try await call.answer(
     writing: AccountStatements.resend, wanted.email.text, token.digest, token.mailID, token.sealed)
+  await beat.next()
+  return answer
 }
 
 func getAccount(_ call: Call) async throws(Failure) -> Response {

@@ -8,6 +8,7 @@ import PostgresClient
 package struct AdminSession {
   let database: Database
   let passwords: PasswordHasher
+  let blockedPasswords: BlockedPasswords
   let sealer: Sealer
   let nationalIDIndex: HMACSHA256
 
@@ -29,6 +30,7 @@ package struct AdminSession {
         let keys = try KeyRing.load(path: configuration.keyFile)
         let session = AdminSession(
           database: database, passwords: try PasswordHasher(keys, cost: configuration.passwordCost),
+          blockedPasswords: try BlockedPasswords(directory: configuration.resources),
           sealer: try Sealer(keys), nationalIDIndex: try HMACSHA256(key: keys.oldest(.nationalIDIndex).bytes))
         try await session.carryOut(command, in: configuration.environment, print: print)
         await database.close()
@@ -45,6 +47,9 @@ package struct AdminSession {
   ) async throws {
     switch command {
     case .createOfficer(let email, let name, let permissions, let password):
+      if let password, let weakness = blockedPasswords.weakness(of: password.text, of: [email.text, name.text]) {
+        throw StartFailure("the password: \(weakness.rawValue)")
+      }
       let chosen = try password ?? Password(parsing: Base64URL.encode(SecureRandom.bytes(18)))
       var work = Segment()
       try work.add(AdminStatements.act, "operator", "", nil)

@@ -1,9 +1,10 @@
 import Crypto
 import JSON
 
-/// A password that someone chooses: 12 to 256 characters, no rule about their kinds (NIST SP 800-63B-4 section 3.1.1).
+/// A password that someone chooses: 15 to 256 characters, no rule about their kinds (NIST SP 800-63B-4 section 3.1.1.2,
+/// for a password that may be the only factor).
 package struct Password: Sendable, JSONTextReadable {
-  package static let lengths = 12...256
+  package static let lengths = 15...256
   private static let bytesMax = 1_024
 
   let text: String
@@ -16,6 +17,16 @@ package struct Password: Sendable, JSONTextReadable {
       throw FieldProblem("password_too_long")
     }
     self.text = text
+  }
+}
+
+extension BlockedPasswords {
+  /// - Parameter words: names, addresses and numbers of the password's owner.
+  /// - Throws: 422 when the password is long enough and weak all the same.
+  func refuse(_ password: Password, of words: [String], at pointer: String) throws(Failure) {
+    guard let weakness = weakness(of: password.text, of: words) else { return }
+    throw Failure(
+      422, "password_refused", errors: [FieldError(pointer: pointer, FieldProblem(weakness.rawValue))])
   }
 }
 

@@ -25,6 +25,19 @@ struct Registration: Input {
       kpj: kpj, nik: nik, name: name, birthDate: birthDate, email: email, phone: phone, username: username,
       password: password)
   }
+
+  /// What the password must not consist of.
+  var personalWords: [String] {
+    [kpj.digits, nik.digits, name.text, email.text, phone.text, username?.text ?? ""] + birthDate.spellings
+  }
+}
+
+extension PlainDate {
+  /// The digits of a birth date in the two orders in which people write it.
+  var spellings: [String] {
+    let (day, month) = (Digits.two(day), Digits.two(month))
+    return ["\(day)\(month)\(year)", "\(year)\(month)\(day)"]
+  }
 }
 
 struct Confirmation: Input {

@@ -5,6 +5,8 @@ import PostgresClient
 
 func registerEmployer(_ call: OpenCall) async throws(Failure) -> Response {
   let firm = try await call.input(NewEmployer.self)
+  try call.services.blockedPasswords.refuse(
+    firm.password, of: [firm.contactName.text, firm.contactEmail.text, firm.name, firm.npwp.digits], at: "/password")
   let hash = try await call.services.hash(firm.password)
   return try await call.answer(
     writing: EmployerStatements.register, firm.name, firm.npwp.digits, firm.industry, firm.size.rawValue,

@@ -74,6 +74,82 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "grant_confirmation": (
+      MessageTemplate(
+        subject: "Konfirmasi peran baru untuk akun Anda",
+        text: """
+          Yth. {full_name},
+
+          akun Anda akan mendapat peran baru (kepesertaan atau perusahaan). Konfirmasikan dengan kode ini dalam 24 jam:
+
+          {token}
+
+          Kata sandi dan nama pengguna akun Anda tetap yang sekarang; yang diisi saat mendaftar tidak dipakai.
+          Jika Anda tidak mendaftar, abaikan pesan ini.
+
+          """),
+      MessageTemplate(
+        subject: "Confirm a new role for your account",
+        text: """
+          Dear {full_name},
+
+          your account is about to get another role (a membership or a firm). Confirm it with this code within 24 hours:
+
+          {token}
+
+          Your account keeps its password and username; those given at the registration aren't used.
+          If you didn't register, ignore this message.
+
+          """)
+    ),
+    "address_in_use": (
+      MessageTemplate(
+        subject: "Alamat ini sudah dipakai",
+        text: """
+          Yth. {full_name},
+
+          seseorang mendaftarkan peserta lain dengan alamat surel Anda. Satu akun hanya untuk satu peserta:
+          daftarkan peserta itu dengan alamat surelnya sendiri.
+          Jika Anda tidak mengetahuinya, abaikan pesan ini.
+
+          """),
+      MessageTemplate(
+        subject: "This address is in use",
+        text: """
+          Dear {full_name},
+
+          somebody registered another member with your e-mail address. An account is for one member only:
+          register that member with an address of their own.
+          If you know nothing of it, ignore this message.
+
+          """)
+    ),
+    "password_reset": (
+      MessageTemplate(
+        subject: "Atur ulang kata sandi",
+        text: """
+          Yth. {full_name},
+
+          atur ulang kata sandi Anda dengan kode ini dalam 15 menit:
+
+          {token}
+
+          Hanya kode terbaru yang berlaku. Jika Anda tidak memintanya, abaikan pesan ini: kata sandi Anda tidak berubah.
+
+          """),
+      MessageTemplate(
+        subject: "Reset your password",
+        text: """
+          Dear {full_name},
+
+          reset your password with this code within 15 minutes:
+
+          {token}
+
+          Only the newest code works. If you didn't ask for it, ignore this message: your password hasn't changed.
+
+          """)
+    ),
     "security_notice": (
       MessageTemplate(
         subject: "Keamanan akun Anda",

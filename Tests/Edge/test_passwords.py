@@ -1,0 +1,309 @@
+"""Passwords: which are refused, their change, their reset, and what a stranger can't learn from it."""
+import concurrent.futures
+import random
+
+import pytest
+
+from actors import PASSWORD
+from client import Client
+from cluster import ROOT
+from timing import assert_alike
+
+NEW = "layang layang di atas sawah"
+LIST = ROOT / "Migrations" / "blocked_passwords.csv"
+
+
+@pytest.fixture(scope="module")
+def own(make_server):
+    """A server whose clock these tests may move."""
+    return make_server()
+
+
+@pytest.fixture(scope="module")
+def own_actors(own, actors_on):
+    return actors_on(own)
+
+
+@pytest.fixture
+def own_api(own):
+    with Client(own) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def own_db(own):
+    with own.cluster.connect(own.database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def later(own_db, own_actors):
+    """later(seconds) moves the security clock to so long after the test's start."""
+    start = own_db.execute("SELECT security_offset FROM smile.clock").fetchone()[0]
+    yield lambda seconds: own_db.execute(
+        "UPDATE smile.clock SET security_offset = %s + make_interval(secs => %s)", [start, seconds])
+    own_db.execute("UPDATE smile.clock SET security_offset = %s", [start])
+    own_actors.known.clear()
+
+
+def log_in(client, email, password):
+    return client.post("/v1/sessions", {"identifier": email, "password": password})
+
+
+def change(client, token, current, new):
+    return client.put("/v1/account/password", {"current_password": current, "new_password": new}, token=token)
+
+
+def ask(client, identifier):
+    client.post("/v1/password_resets", {"identifier": identifier}).expect(202)
+
+
+def reset(client, token, password=NEW):
+    return client.post("/v1/password_resets/confirmation", {"token": token, "new_password": password})
+
+
+def at_once(server, count, work):
+    def one(number):
+        with Client(server) as client:
+            return work(client, number)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+# MARK: which are refused
+
+def blocked():
+    return [line for line in LIST.read_text().splitlines() if not line.startswith("#")]
+
+
+def problems(api, password, **about):
+    answer = api.post("/v1/password_checks", {"password": password} | about).expect(200).json
+    codes = [problem["code"] for problem in answer["problems"]]
+    assert answer["acceptable"] == (not codes)
+    return codes
+
+
+def test_the_list_is_long_enough_sorted_and_says_where_it_comes_from():
+    words = blocked()
+    assert len(set(words)) == len(words) >= 10_000
+    assert words == sorted(words, key=str.encode) and all(word == word.lower() for word in words)
+    assert "Copyright" in LIST.read_text()[:1000]
+
+
+def test_words_of_the_list_are_refused_as_they_stand_and_dressed(api):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    source = random.Random(seed)
+    words = blocked()
+    whole = [word for word in words if len(word) >= 15]
+    assert len(whole) > 10
+    dressed = [word.title() + "!" + "20261122334455"[:max(14 - len(word), 1)] for word in source.sample(
+        [word for word in words if word.isalpha()], 60)]
+    for password in whole + dressed:
+        if len(password) >= 15:
+            assert problems(api, password) in (["password_common"], ["password_sequence"]), password
+
+
+@pytest.mark.parametrize("password,code", [
+    ("password12345678", "password_common"), ("P4$$w0rd!!!!!!!!", "password_common"),
+    ("BISMILLAHIRRAHMANIRRAHIM", "password_common"), ("$3cret-2026-11-22", "password_common"),
+    ("rahasiarahasiarahasia", "password_common"), ("Jakarta 2026 2026", "password_common"),
+    ("123456789012345", "password_sequence"), ("qwertyuiopasdfghjkl", "password_sequence"),
+    ("zyxwvutsrqponmlkji", "password_sequence"), ("3edc4rfv5tgb6yhn", "password_sequence"),
+    ("abcabcabcabcabcab", "password_sequence"), ("aaaaaaaaaaaaaaaaaaab", "password_sequence"),
+    ("bpjs-ketenagakerjaan", "password_personal"), ("smile-smile-smile-1", "password_personal"),
+    ("wirawan.i.made.95", "password_personal"), ("made@contoh.id-1995", "password_personal"),
+    ("24111995-26000000001", "password_personal"), ("5171012411950003ab", "password_personal"),
+    ("pendek", "password_too_short"), ("x" * 14, "password_too_short"), ("abcde " * 43, "password_too_long"),
+    ("perahu-kertas-di-laut", None), ("made suka makan rujak pedas", None), ("kuda hitam di padang 1995", None),
+    ("Zażółć gęślą jaźń", None), ("正しい馬電池ホチキス漢字平仮名片仮名", None),
+])
+def test_what_is_easy_to_guess_is_refused_and_nothing_else(password, code, api):
+    about = {"full_name": "I Made Wirawan", "email": "made@contoh.id", "birth_date": "1995-11-24",
+             "kpj": "26000000001", "nik": "5171012411950003"}
+    assert problems(api, password, **about) == ([code] if code else [])
+
+
+def test_a_password_is_judged_in_one_spelling(api):
+    """The list holds `jalapeño` composed; typed decomposed and in capitals it is the same word."""
+    assert problems(api, "JALAPEN\u0303O") == problems(api, "jalape\u00f1o")
+    assert problems(api, "abcde\u0301fghi\u0301jklmno") == problems(api, "abcd\u00e9fgh\u00edjklmno")
+
+
+def test_a_check_keeps_nothing(api, db, server):
+    secret = "kata-yang-tidak-boleh-tersimpan"
+    before = db.execute("SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'smile'").fetchone()
+    problems(api, secret, full_name="Siapa Saja")
+    assert secret not in server.log()
+    assert db.execute(
+        "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE schemaname = 'smile'").fetchone() == before
+
+
+def test_nul_and_overlong_passwords_are_refused(api, actors):
+    member = actors.member()
+    for password in ("abc\0def ghi jkl mno", "x y z " * 50):
+        answer = change(api, member["token"], PASSWORD, password).expect(400)
+        assert answer.json["errors"][0]["pointer"] == "/new_password"
+    api.post("/v1/password_resets/confirmation", {"token": "A" * 43, "new_password": "x" * (1 << 20)}).expect(413)
+
+
+# MARK: change
+
+def test_a_change_ends_every_other_session_and_every_old_token(own_api, own_actors):
+    member = own_actors.member()
+    other = log_in(own_api, member["email"], PASSWORD).expect(201).json
+    changed = change(own_api, member["token"], PASSWORD, NEW).expect(200).json
+    assert changed["session"]["id"] == member["session_id"]
+    for token in (member["token"], other["access_token"]):
+        own_api.get("/v1/account", token=token).expect(401)
+    for token in (member["refresh_token"], other["refresh_token"]):
+        own_api.post("/v1/sessions/refresh", {"refresh_token": token}).expect(401)
+    assert len(own_api.get("/v1/sessions", token=changed["access_token"]).expect(200).json["items"]) == 1
+    own_api.post("/v1/sessions/refresh", {"refresh_token": changed["refresh_token"]}).expect(200)
+    log_in(own_api, member["email"], PASSWORD).expect(401)
+    log_in(own_api, member["email"], NEW).expect(201)
+    notice = own_actors.mails(member["email"])[0]
+    assert notice["template"] == "security_notice" and "Password changed" in notice["text"]
+
+
+def test_a_hash_that_is_made_anew_ends_no_session(own_api, own_actors, own_db):
+    """What a log-in does when the cost has changed: the password is the same."""
+    member = own_actors.member()
+    own_db.execute("UPDATE smile.account SET password_hash = password_hash || 'x' WHERE email = %s", [member["email"]])
+    own_api.get("/v1/account", token=member["token"]).expect(200)
+
+
+def test_of_two_changes_at_once_one_wins(own, own_actors, own_api):
+    member = own_actors.member()
+    passwords = [f"{NEW} nomor {name}" for name in ("satu", "dua", "tiga", "empat")]
+    answers = at_once(own, 4, lambda client, number: change(client, member["token"], PASSWORD, passwords[number]))
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(200) == 1 and set(statuses) <= {200, 401, 409}, statuses
+    opened = [log_in(own_api, member["email"], password).status for password in passwords]
+    assert opened == [201 if status == 200 else 401 for status in statuses]
+
+
+def test_ten_wrong_tries_close_the_way_for_a_while(own_api, own_actors, later):
+    member = own_actors.member()
+    for _ in range(10):
+        change(own_api, member["token"], "salah sama sekali", NEW).expect(422, "current_password_wrong")
+    refused = change(own_api, member["token"], PASSWORD, NEW).expect(429, "too_many_attempts")
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+    log_in(own_api, member["email"], PASSWORD).expect(201)
+    later(901)
+    token = log_in(own_api, member["email"], PASSWORD).expect(201).json["access_token"]
+    change(own_api, token, PASSWORD, NEW).expect(200)
+
+
+# MARK: reset
+
+def test_a_reset_ends_every_session_and_opens_none(own_api, own_actors):
+    member = own_actors.member()
+    ask(own_api, member["email"].upper())
+    assert reset(own_api, own_actors.mailed_token(member["email"])).expect(204).body == b""
+    own_api.get("/v1/account", token=member["token"]).expect(401)
+    own_api.post("/v1/sessions/refresh", {"refresh_token": member["refresh_token"]}).expect(401)
+    log_in(own_api, member["email"], PASSWORD).expect(401)
+    token = log_in(own_api, member["email"], NEW).expect(201).json["access_token"]
+    kinds = [item["kind"] for item in own_api.get("/v1/account/security_events", token=token).json["items"]]
+    assert "password_reset" in kinds and "password_reset_requested" in kinds
+
+
+def test_a_username_finds_the_account_too(own_api, own_actors, own_db):
+    member = own_actors.member()
+    own_db.execute("UPDATE smile.account SET username = 'lupa.sandi' WHERE email = %s", [member["email"]])
+    ask(own_api, "Lupa.Sandi")
+    reset(own_api, own_actors.mailed_token(member["email"])).expect(204)
+
+
+def test_a_reset_token_lives_15_minutes_to_the_second(own_api, own_actors, later):
+    first, second = own_actors.member(), own_actors.member()
+    for member in (first, second):
+        ask(own_api, member["email"])
+    tokens = [own_actors.mailed_token(member["email"]) for member in (first, second)]
+    later(15 * 60 - 2)
+    reset(own_api, tokens[0]).expect(204)
+    later(15 * 60 + 2)
+    reset(own_api, tokens[1]).expect(410, "reset_token_invalid")
+
+
+def test_only_the_newest_token_works_and_one_a_minute_is_mailed(own_api, own_actors, later):
+    member = own_actors.member()
+    ask(own_api, member["email"])
+    first = own_actors.mailed_token(member["email"])
+    ask(own_api, member["email"])
+    assert own_actors.mailed_token(member["email"]) == first
+    later(61)
+    ask(own_api, member["email"])
+    second = own_actors.mailed_token(member["email"])
+    assert second != first
+    reset(own_api, first).expect(410, "reset_token_invalid")
+    reset(own_api, second).expect(204)
+
+
+def test_requests_at_once_mail_one_token(own, own_api, own_actors):
+    member = own_actors.member()
+    at_once(own, 8, lambda client, _: ask(client, member["email"]))
+    assert sum(mail["template"] == "password_reset" for mail in own_actors.mails(member["email"])) == 1
+
+
+def test_of_confirmations_at_once_one_wins(own, own_api, own_actors):
+    member = own_actors.member()
+    ask(own_api, member["email"])
+    token = own_actors.mailed_token(member["email"])
+    passwords = [f"{NEW} nomor {number}" for number in range(8)]
+    statuses = [answer.status for answer in at_once(
+        own, 8, lambda client, number: reset(client, token, passwords[number]))]
+    assert statuses.count(204) == 1 and statuses.count(410) == 7, statuses
+    assert log_in(own_api, member["email"], passwords[statuses.index(204)]).status == 201
+
+
+def test_a_change_makes_a_mailed_token_worthless(own_api, own_actors):
+    member = own_actors.member()
+    ask(own_api, member["email"])
+    token = own_actors.mailed_token(member["email"])
+    change(own_api, member["token"], PASSWORD, NEW).expect(200)
+    reset(own_api, token, "hujan turun di bulan juni").expect(410)
+
+
+def test_a_registration_token_resets_nothing_and_the_other_way_round(own_api, own_actors):
+    member = own_actors.member()
+    ask(own_api, member["email"])
+    token = own_actors.mailed_token(member["email"])
+    own_api.post("/v1/registrations/confirmation", {"token": token}).expect(410)
+    reset(own_api, token).expect(204)
+
+
+@pytest.mark.parametrize("status", ["disabled", "unknown"])
+def test_who_has_no_live_account_gets_no_mail(status, own_api, own_actors, own_db):
+    email = f"{status}@smile.test"
+    if status == "disabled":
+        email = own_actors.member()["email"]
+        own_db.execute("UPDATE smile.account SET status = 'disabled' WHERE email = %s", [email])
+    ask(own_api, email)
+    assert all(mail["template"] != "password_reset" for mail in own_actors.mails(email))
+
+
+# MARK: what a stranger can't learn
+
+def bare(answer):
+    varying = {"X-Request-Id", "Server-Timing", "Date"}
+    return answer.status, answer.body, {k: v for k, v in answer.headers.items() if k not in varying}
+
+
+def test_a_reset_tells_nothing_in_words_or_in_time(own, own_actors, own_db):
+    member = own_actors.member()
+    with Client(own) as client:
+        def known():
+            return client.post("/v1/password_resets", {"identifier": member["email"]})
+
+        def unknown():
+            return client.post("/v1/password_resets", {"identifier": "tidak.ada@smile.test"})
+
+        assert bare(known()) == bare(unknown())
+        # Each time the account is asked for, a token is mailed: the longest way against the shortest.
+        assert_alike(known, unknown, before=lambda: own_db.execute(
+            "UPDATE smile.mail_token SET created_at = created_at - interval '2 minutes'"))
+        mailed, = own_db.execute("SELECT count(*) FROM smile.outbox WHERE template = 'password_reset' "
+                                 "AND recipient = %s", [member["email"]]).fetchone()
+        assert mailed > 300

@@ -1,0 +1,153 @@
+"""Registration: whose name it is, whose account it becomes, and what a stranger can't learn from it."""
+import concurrent.futures
+
+import pytest
+
+from actors import PASSWORD
+from client import Client
+from timing import assert_alike
+
+
+def form(worker, email, **changed):
+    about = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}
+    return about | {"email": email, "phone": "+628120000000", "password": PASSWORD} | changed
+
+
+def register(client, worker, email, **changed):
+    return client.post("/v1/registrations", form(worker, email, **changed))
+
+
+def log_in(client, email, password=PASSWORD):
+    return client.post("/v1/sessions", {"identifier": email, "password": password})
+
+
+def templates(actors, email):
+    return [mail["template"] for mail in actors.mails(email)]
+
+
+@pytest.mark.parametrize("one,other,same", [
+    ("Siti Rahayu", "SITI RAHAYU", True), ("Siti Rahayu", "siti   rahayu", True), ("Siti Rahayu", "SitiRahayu", True),
+    ("Siti Rahayu", "Dr. Siti Rahayu, S.Kom.", True), ("Siti Rahayu", "Hj. Siti Rahayu", True),
+    ("Siti Rahayu", "Ir. Hj. SITI RAHAYU, M.Sc., Ph.D.", True), ("Siti Rahayu", "Prof. Dr. dr. Siti Rahayu, Sp.", True),
+    ("Budi Santoso", "H. Budi Santoso S.H.", True), ("Budi Santoso", "Drs. Budi Santoso, M.M.", True),
+    ("Budi Santoso", "KH. Budi Santoso, Lc., M.Ag.", True), ("Budi Santoso", "Budi Santoso, A.Md.Kep.", True),
+    ("Budi Santoso", "apt. Budi Santoso, S.Farm.", True), ("Budi Santoso", "Budi Santoso, S.I.Kom., M.I.Kom.", True),
+    ("Muhammad Ya'qub", "Muhammad Yaqub", True), ("Muhammad Ya’qub", "Muhammad Ya`qub", True),
+    ("José Núñez", "Jose Nunez", True), ("Jose\u0301 Nu\u0301n\u0303ez", "José Núñez", True),
+    ("Nguyễn Văn Đức", "Nguyen Van Duc", True), ("ＳＩＴＩ", "siti", True), ("Sri-Mulyani", "Sri Mulyani", True),
+    ("Siti Rahayu", "Siti Rahayuni", False), ("Siti Rahayu", "Rahayu Siti", False), ("Siti Rahayu", "Siti", False),
+    ("Budi", "Budiman", False), ("Hadi", "Adi", False), ("Drajat", "Rajat", False), ("Irwan", "Wan", False),
+    ("Prof", "Ir", False), ("Ir", "ir.", True), ("Seno", "No", False), ("Stefani", "Efani", False),
+])
+def test_names_as_people_write_them(one, other, same, db):
+    assert db.execute("SELECT smile.same_name(%s, %s), smile.same_name(%s, %s)", [one, other, other, one]
+                      ).fetchone() == (same, same)
+
+
+def test_an_employers_user_becomes_a_member_under_the_same_account(api, actors):
+    employer = actors.employer()
+    worker = actors.worker(employer["token"], employer["id"])
+    register(api, worker, employer["email"], password="tidak akan dipakai", username="tak.dipakai").expect(202)
+    assert templates(actors, employer["email"])[0] == "grant_confirmation"
+    actors.confirm(employer["email"])
+    assert templates(actors, employer["email"])[0] == "security_notice"
+    log_in(api, employer["email"], "tidak akan dipakai").expect(401)
+    log_in(api, "tak.dipakai").expect(401)
+    session = log_in(api, employer["email"]).expect(201).json
+    account = api.get("/v1/account", token=session["access_token"]).expect(200).json
+    assert [grant["kind"] for grant in account["grants"]] == ["employer", "member"]
+    assert account["grants"][1]["member_id"] == worker["member_id"] and "username" not in account
+
+
+def test_an_account_takes_no_second_membership(api, actors):
+    member, other = actors.member(), actors.worker()
+    register(api, other, member["email"]).expect(202)
+    assert templates(actors, member["email"])[0] == "address_in_use"
+    register(api, other, "sendiri@smile.test").expect(202)
+    actors.confirm("sendiri@smile.test")
+
+
+def test_memberships_that_wait_for_one_account_at_once_give_it_one(api, actors, db):
+    employer = actors.employer()
+    first, second = actors.worker(), actors.worker()
+    tokens = []
+    for worker in (first, second):
+        register(api, worker, employer["email"]).expect(202)
+        tokens.append(actors.mailed_token(employer["email"]))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(lambda token: Client(api.server).post(
+            "/v1/registrations/confirmation", {"token": token}).status, tokens))
+    assert sorted(statuses) == [200, 409]
+
+
+def test_a_confirmation_token_lives_24_hours_to_the_second(make_server, actors_on):
+    server = make_server()
+    actors = actors_on(server)
+    with Client(server) as client, server.cluster.connect(server.database) as connection:
+        tokens = []
+        for number in range(2):
+            register(client, actors.worker(), f"tunggu{number}@smile.test").expect(202)
+            tokens.append(actors.mailed_token(f"tunggu{number}@smile.test"))
+        for seconds, token, status in ((24 * 3600 - 5, tokens[0], 200), (24 * 3600 + 2, tokens[1], 410)):
+            connection.execute("UPDATE smile.clock SET security_offset = make_interval(secs => %s)", [seconds])
+            client.post("/v1/registrations/confirmation", {"token": token}).expect(status)
+
+
+def test_a_resend_makes_the_older_token_worthless(api, actors, db):
+    email = "sekali.lagi@smile.test"
+    register(api, actors.worker(), email).expect(202)
+    first = actors.mailed_token(email)
+    api.post("/v1/registrations/resend", {"email": email}).expect(202)
+    assert actors.mailed_token(email) == first, "once a minute at the most"
+    db.execute("UPDATE smile.mail_token SET created_at = created_at - interval '2 minutes'")
+    api.post("/v1/registrations/resend", {"email": email}).expect(202)
+    second = actors.mailed_token(email)
+    assert second != first
+    api.post("/v1/registrations/confirmation", {"token": first}).expect(410)
+    api.post("/v1/registrations/confirmation", {"token": second}).expect(200)
+
+
+# MARK: what a stranger can't learn
+
+def bare(answer):
+    varying = {"X-Request-Id", "Server-Timing", "Date"}
+    return answer.status, answer.body, {k: v for k, v in answer.headers.items() if k not in varying}
+
+
+@pytest.fixture(scope="module")
+def strangers(make_server, actors_on):
+    """Questions whose answers must not differ: (name, asked one way, asked another way, what happens in between)."""
+    server = make_server()
+    actors = actors_on(server)
+    clients = [Client(server) for _ in range(3)]
+    worker, member, employer = actors.worker(), actors.member(), actors.employer()
+    register(clients[0], worker, "menunggu@smile.test").expect(202)
+    connection = server.cluster.connect(server.database)
+
+    def aged():
+        connection.execute("UPDATE smile.mail_token SET created_at = created_at - interval '2 minutes' "
+                           "WHERE used_at IS NULL")
+
+    def resend(email):
+        return clients[2].post("/v1/registrations/resend", {"email": email})
+
+    yield [
+        ("success and mismatch", lambda: register(clients[0], worker, "baru@smile.test"),
+         lambda: register(clients[0], worker, "baru@smile.test", birth_date="1950-01-01"), lambda: None),
+        ("an existing account and another role's", lambda: register(clients[1], member, "lain@smile.test"),
+         lambda: register(clients[1], worker, employer["email"]), lambda: None),
+        ("resend", lambda: resend("menunggu@smile.test"), lambda: resend("siapa@smile.test"), aged),
+    ]
+    connection.close()
+
+
+def test_registration_and_resend_tell_nothing_in_words(strangers):
+    for name, one, other, _ in strangers:
+        assert bare(one()) == bare(other()), name
+
+
+def test_registration_and_resend_tell_nothing_in_time(strangers):
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        judged = [pool.submit(assert_alike, one, other, before=before) for _, one, other, before in strangers]
+        for (name, *_), outcome in zip(strangers, judged):
+            assert outcome.exception() is None, f"{name}: {outcome.exception()}"
