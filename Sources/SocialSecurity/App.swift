@@ -78,6 +78,10 @@ package final class App: RequestHandler, Sendable {
     response.headers.append("X-Request-Id", id.description)
     Self.protect(&response)
     services.metrics.count(route: nil, status: status, .zero)
+    log.write(
+      AccessLog.Entry(
+        id: id, method: nil, route: nil, status: status, elapsed: .zero, database: .zero, roundTrips: 0, trace: nil,
+        cause: "framing: \(error)"))
     return response
   }
 

@@ -118,10 +118,10 @@ package enum Endpoints {
     Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
     Endpoint(.PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, putReturnLines),
     Endpoint(
-      .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders,
+      .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders, .media,
       parameters: ["status"] + page, listReturnLines),
     Endpoint(
-      .GET, "/v1/returns/{return_id}/findings", "listFindings", returnReaders, parameters: page,
+      .GET, "/v1/returns/{return_id}/findings", "listFindings", returnReaders, .media, parameters: page,
       listFindings),
     Endpoint(
       .POST, "/v1/returns/{return_id}/finalisation", "finaliseReturn", returnWriters, .idempotent, finaliseReturn),

@@ -107,7 +107,7 @@ class Contract:
         known = next((m for m in (media, media.split("/")[0] + "/*", "*/*") if m in content), None)
         if known is None:
             raise Violation(f"{where}: media type {media!r} is not documented")
-        if media.endswith("json") and "schema" in content[known]:
+        if media.endswith(("/json", "+json")) and "schema" in content[known]:
             try:
                 self.validate(answer.json, "paths", operation.path, operation.method.lower(), "responses",
                               str(answer.status), "content", known, "schema")

@@ -1,4 +1,7 @@
 """Headers that every answer carries, and what the server refuses before it looks at a route."""
+import json
+import time
+
 import pytest
 
 import walk
@@ -27,6 +30,18 @@ def test_a_refused_request_is_answered_like_any_other(what, server):
     assert answer.status == status
     contract().check_every(answer)
     contract().check_problem(answer)
+
+
+def test_a_refused_request_is_in_the_access_log(server):
+    """With what was wrong with its framing, and nothing of what it said."""
+    for what, (data, status) in REFUSED.items():
+        request_id = parse_raw(send_raw(server, data)).headers["X-Request-Id"]
+        deadline = time.monotonic() + 10
+        while request_id not in server.log() and time.monotonic() < deadline:
+            time.sleep(0.05)   # the access log is written in batches
+        entry = json.loads(next(line for line in server.log().splitlines() if request_id in line))
+        assert entry["status"] == status and entry["cause"].startswith("framing: "), what
+        assert entry.keys() == {"at", "request_id", "status", "us", "db_us", "round_trips", "cause"}
 
 
 def test_a_host_that_is_not_ours_gets_421(make_server):

@@ -49,16 +49,14 @@ func listReturnLines(_ call: Call) async throws(Failure) -> Response {
   } catch {
     throw await call.refuse(error)
   }
+  if let stream = try await call.export(.lines, of: id, status: status, after: after.map { "\($0.number)" }) {
+    return call.inLanguage(stream)
+  }
   var work = try call.work()
   try work.add(ReturnStatements.lines, id, status?.rawValue, after?.number, limit, call.language.rawValue)
   let results = try await call.read(work)
   let answer = try call.context.answer(read: results.last)
-  // The lines name people: an officer's look is written down before it is granted.
-  if results.first?.string(0, 0) == "officer" {
-    var trace = try call.work()
-    try trace.add(ReturnStatements.noteRead, id)
-    _ = try await call.write(trace)
-  }
+  try await call.noteOfficer(results.first, reading: id)
   return call.inLanguage(answer)
 }
 
@@ -72,6 +70,7 @@ func listFindings(_ call: Call) async throws(Failure) -> Response {
   } catch {
     throw await call.refuse(error)
   }
+  if let stream = try await call.export(.findings, of: id, after: after?.text) { return call.inLanguage(stream) }
   return try await call.inLanguage(
     call.answer(reading: ReturnStatements.findings, id, after?.text, limit, call.language.rawValue))
 }
@@ -105,6 +104,16 @@ func getRule(_ call: OpenCall) async throws(Failure) -> Response {
 }
 
 extension RequestCall {
+  /// The lines name people: an officer's look is written down before it is granted.
+  ///
+  /// - Parameter caller: what `smile.authenticate` said.
+  func noteOfficer(_ caller: QueryResult?, reading id: SQLUUID) async throws(Failure) {
+    guard caller?.string(0, 0) == "officer" else { return }
+    var trace = try work()
+    try trace.add(ReturnStatements.noteRead, id)
+    _ = try await write(trace)
+  }
+
   /// Says in which language the texts of an answer are.
   fileprivate func inLanguage(_ answer: Response) -> Response {
     var answer = answer

@@ -46,6 +46,11 @@ enum ReturnStatements {
     "returns.findings", "SELECT smile.list_findings($1, $2, $3, $4)",
     SQLUUID.self, String?.self, Int32.self, String.self)
 
+  /// A page of lines or findings as CSV or NDJSON.
+  static let export = Statement(
+    "returns.export", "SELECT body, next_after, version FROM smile.export_return($1, $2, $3, $4, $5, $6, $7)",
+    SQLUUID.self, String.self, String?.self, String?.self, Int32.self, String.self, String.self)
+
   static let finalise = Statement(
     "returns.finalise", "SELECT status, body, etag, location FROM smile.request_finalisation($1, $2)",
     SQLUUID.self, Bool.self)
@@ -68,7 +73,7 @@ enum ReturnStatements {
   static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
 
   static let all: [any StatementDescription] = [
-    patience, open, list, get, discard, admitUpload, beginUpload, stage, take, lines, noteRead, findings, finalise,
-    settled, receipt, rules, rule,
+    patience, open, list, get, discard, admitUpload, beginUpload, stage, take, lines, noteRead, findings, export,
+    finalise, settled, receipt, rules, rule,
   ]
 }

@@ -12,14 +12,15 @@ import JSON
 package final class AccessLog {
   struct Entry: Sendable {
     let id: RequestID
-    let method: Method
+    /// Nil when the message's framing was in doubt: nothing of it is believed.
+    let method: Method?
     let route: String?
     let status: Int
     let elapsed: Duration
     let database: Duration
     let roundTrips: Int
     let trace: TraceParent?
-    /// Of a failure on our side; see `Failure.cause`.
+    /// Of a failure on our side, see `Failure.cause`; or the framing error.
     let cause: String?
   }
 
@@ -48,7 +49,7 @@ package final class AccessLog {
     json.object { json in
       json.field("at", WallClock.now())
       json.field("request_id", entry.id.description)
-      json.field("method", entry.method.name.description)
+      json.field("method", optional: entry.method?.name.description)
       json.field("route", optional: entry.route)
       json.field("status", entry.status)
       json.field("us", entry.elapsed.inNanoseconds / 1_000)

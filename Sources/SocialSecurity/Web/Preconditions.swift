@@ -19,7 +19,9 @@ struct Preconditions {
   private mutating func check(_ request: Request, _ endpoint: Endpoint, _ query: Query) throws(Failure) {
     if !query.errors.isEmpty { throw .invalid(query.errors) }
     if request.headers.contains(.contentEncoding) { throw Failure(415, "unsupported_media_type") }
-    if !endpoint.options.contains(.media), !Self.acceptsJSON(request.headers.all(.accept)) {
+    if !endpoint.options.contains(.media), request.headers.contains(.accept),
+      Acceptance(request.headers.all(.accept)).choice(of: ["application/json"]) == nil
+    {
       throw Failure(406, "not_acceptable")
     }
     if endpoint.allowsRehearsal { isRehearsal = try query.flag("validate_only") }
@@ -31,17 +33,6 @@ struct Preconditions {
       throw Failure(400, "idempotency_key_refused")
     }
     if endpoint.takesKey { idempotencyKey = try Self.key(request.headers.string(.idempotencyKey) ?? "") }
-  }
-
-  /// Whether the `Accept` lists (RFC 9110 section 12.5.1), none or all of them, have room for JSON; a weight of 0 is a
-  /// refusal, and a list of nothing asks for nothing.
-  private static func acceptsJSON(_ lines: [[UInt8]]) -> Bool {
-    let ranges = lines.flatMap { String(decoding: $0, as: UTF8.self).split(separator: ",") }
-    return ranges.isEmpty || ranges.contains { range in
-      let parts = range.split(separator: ";").map { $0.filter { $0 != " " }.lowercased() }
-      guard let type = parts.first, ["*/*", "application/*", "application/json"].contains(type) else { return false }
-      return !parts.dropFirst().contains { ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains($0) }
-    }
   }
 
   /// 16 to 64 of `[A-Za-z0-9_-]`, with or without the double quotes of a structured field (RFC 8941 section 3.3.3).
