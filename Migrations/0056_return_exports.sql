@@ -1,7 +1,7 @@
 -- Lines and findings of a return, wherever a page begins: the keyset is a condition on the index, which the planner
--- can't make of `after IS NULL OR line > after`, nor, under row-level security, of a bare coalesce(), which it takes for
--- leaky. A page in the middle of 30,000 lines took 45 ms. And both as CSV (RFC 4180) and NDJSON, made of the same pages:
--- what those hide these hide too.
+-- can't make of `after IS NULL OR line > after`, nor, under row-level security, of a bare coalesce(), which it takes
+-- for leaky. A page in the middle of 30,000 lines took 45 ms. And both as CSV (RFC 4180) and NDJSON, made of the same
+-- pages: what those hide these hide too.
 
 CREATE OR REPLACE FUNCTION smile.list_return_lines(
   wanted uuid, wanted_status text, after integer, page integer, language text)
@@ -61,8 +61,8 @@ BEGIN ATOMIC
   HAVING EXISTS (SELECT FROM smile.contribution_return AS r WHERE r.id = wanted);
 END;
 
--- A text as a cell. What a spreadsheet would run as a formula is marked as text by an apostrophe (OWASP, CSV Injection);
--- full-width signs count, some programs take them for the plain ones.
+-- A text as a cell. What a spreadsheet would run as a formula is marked as text by an apostrophe (OWASP, CSV
+-- Injection); full-width signs count, some programs take them for the plain ones.
 CREATE FUNCTION smile.csv_cell(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
   WHEN value ~ '^[=+@\t\r＝＋－＠-]' THEN '"''' || replace(value, '"', '""') || '"'

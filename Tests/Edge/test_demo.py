@@ -31,16 +31,21 @@ def test_the_main_job_from_registration_to_paid_claim(run, server, db):
 
 
 def test_once_every_worker_of_56_has_an_account_it_says_so(server, db):
-    taken = db.execute("""
+    taken = [row[0] for row in db.execute("""
+        WITH person AS MATERIALIZED (
+          SELECT m.id, gen_random_uuid() AS account FROM smile.member AS m
+          WHERE m.birth_date BETWEEN '1969-11-06' AND '1970-10-31' AND NOT EXISTS (
+            SELECT FROM smile.account_grant AS g WHERE g.member_id = m.id AND g.active)),
+        made AS (
+          INSERT INTO smile.account (id, email, full_name, password_hash)
+          SELECT p.account, p.account || '@demo.test', 'Orang Lain', repeat('x', 20) FROM person AS p)
         INSERT INTO smile.account_grant (account_id, kind, member_id, active)
-        SELECT (SELECT min(a.id::text)::uuid FROM smile.account AS a), 'member', m.id, true FROM smile.member AS m
-        WHERE m.birth_date BETWEEN '1969-11-06' AND '1970-10-31' AND NOT EXISTS (
-          SELECT FROM smile.account_grant AS g WHERE g.member_id = m.id AND g.active)
-        RETURNING id""").fetchall()
+        SELECT p.account, 'member', p.id, true FROM person AS p RETURNING account_id""").fetchall()]
     try:
         done = walk(server, db)
     finally:
-        db.execute("DELETE FROM smile.account_grant WHERE id = ANY (%s)", [[row[0] for row in taken]])
+        db.execute("DELETE FROM smile.account_grant WHERE account_id = ANY (%s)", [taken])
+        db.execute("DELETE FROM smile.account WHERE id = ANY (%s)", [taken])
     assert done.returncode == 1 and "has an account from an earlier run" in done.stderr, done.stderr
 
 
