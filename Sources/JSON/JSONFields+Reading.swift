@@ -101,6 +101,15 @@ extension JSONFields {
     return readList(field, of: type, min: min, max: max)
   }
 
+  /// An array of plain values of a merge patch, of `min` to `max` elements.
+  package mutating func patchList<T: JSONReadable>(
+    _ name: StaticString, of type: T.Type, min: Int = 0, max: Int
+  ) -> Patch<[T]> {
+    guard let field = take(name) else { return .absent }
+    if case .null = field.value { return .clear }
+    return readList(field, of: type, min: min, max: max).map(Patch.set) ?? .absent
+  }
+
   private mutating func readList<T>(
     _ field: Field, min: Int, max: Int, _ body: (inout JSONFields) -> T?
   ) -> [T]? {

@@ -22,7 +22,7 @@ package final class App: RequestHandler, Sendable {
     endpoints = Endpoints.all(in: services.configuration.environment)
     access = endpoints.map { $0.grants.map(\.text) }
     parameters = endpoints.map { $0.allowsRehearsal ? $0.parameters + ["validate_only"] : $0.parameters }
-    cors = CORS(origins: services.configuration.corsOrigins)
+    cors = CORS(origins: services.configuration.corsOrigins, clients: services.clients)
     do {
       router = try Router(endpoints)
     } catch {
@@ -120,7 +120,12 @@ package final class App: RequestHandler, Sendable {
     case .identified(let handler):
       let call = Call(context: context)
       if let failure = checked.failure { throw await call.refuse(failure) }
-      return try await handler(call)
+      do {
+        return try await handler(call)
+      } catch {
+        // Refused before the caller was judged, for an id that can't be one: 401 and 403 win over 404 too.
+        throw observation.roundTrips == 0 && error.status == 404 ? await call.refuse(error) : error
+      }
     }
   }
 
@@ -133,6 +138,7 @@ package final class App: RequestHandler, Sendable {
   }
 
   /// What stands on every answer.
+  @LoopActor
   private func finish(
     _ response: inout Response, of request: Request, _ id: RequestID, _ standing: RateLimiter.Standing?
   ) {

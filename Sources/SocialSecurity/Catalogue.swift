@@ -21,7 +21,7 @@ extension Endpoints {
 
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = [
-    EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
+    ClientProblems.constraints, EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
     DocumentProblems.constraints,
   ]
 }

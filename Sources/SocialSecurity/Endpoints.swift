@@ -16,6 +16,7 @@ private let claimOfficers: [Grant] = [.officer("review_claims"), .officer("appro
 private let claimReaders: [Grant] = [.member] + claimOfficers
 /// Whoever has logged in, whatever they act as; machines have no sessions.
 private let everyPerson: [Grant] = [.member, .employer, .officer]
+private let clientManagers: [Grant] = [.employer(.admin), .officer("manage_clients")]
 private let billingReaders: [Grant] = [.employer, .client("billings:read"), .officer("manage_billing")]
 private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
 private let returnReaders: [Grant] = [
@@ -67,11 +68,18 @@ package enum Endpoints {
 
   static let clients: [Endpoint] = [
     Endpoint(.POST, "/v1/oauth/token", "issueClientToken", .open, .credentials, issueClientToken),
+    Endpoint(.POST, "/v1/oauth/introspect", "introspectToken", .open, introspectToken),
+    Endpoint(.POST, "/v1/oauth/revoke", "revokeToken", .open, revokeToken),
+    Endpoint(.GET, "/v1/clients", "listClients", clientManagers, parameters: page, listClients),
+    Endpoint(.POST, "/v1/clients", "createClient", clientManagers, [.secret, .stepUp], createClient),
+    Endpoint(.GET, "/v1/clients/{client_id}", "getClient", clientManagers, getClient),
+    Endpoint(.PATCH, "/v1/clients/{client_id}", "updateClient", clientManagers, .stepUp, updateClient),
+    Endpoint(.DELETE, "/v1/clients/{client_id}", "deleteClient", clientManagers, deleteClient),
     Endpoint(
-      .GET, "/v1/clients", "listClients", [.employer(.admin)], parameters: page, listClients),
-    Endpoint(.POST, "/v1/clients", "createClient", [.employer(.admin)], .secret, createClient),
-    Endpoint(.GET, "/v1/clients/{client_id}", "getClient", [.employer(.admin)], getClient),
-    Endpoint(.DELETE, "/v1/clients/{client_id}", "deleteClient", [.employer(.admin)], deleteClient),
+      .POST, "/v1/clients/{client_id}/secrets", "createClientSecret", clientManagers, [.secret, .stepUp],
+      createClientSecret),
+    Endpoint(
+      .DELETE, "/v1/clients/{client_id}/secrets/{secret_id}", "deleteClientSecret", clientManagers, deleteClientSecret),
   ]
 
   static let members: [Endpoint] = [

@@ -60,8 +60,9 @@ package enum ServerProgram {
   /// A pool that PostgreSQL can't fill would show as requests that wait, now and then.
   private static func checkConnections(_ configuration: Configuration) throws {
     let worker = DatabaseConfiguration(conninfo: configuration.databaseURL, applicationName: "", statements: [])
-    // The jobs process holds fewer, and one to listen on; 10 stay for people and their programs.
-    let wanted = configuration.workers * worker.connectionsMax + 6
+    // Each worker has one more to listen on. The jobs process holds fewer, and one to listen on; 10 stay for people and
+    // their programs.
+    let wanted = configuration.workers * (worker.connectionsMax + 1) + 6
     let limit = try KnownSchema.connectionsMax(conninfo: configuration.databaseURL)
     guard wanted <= limit - 10 else {
       throw StartFailure(

@@ -22,6 +22,8 @@ package final class Services: Sendable {
   package let failures: DatabaseFailures
   package let catalogue: ProblemCatalogue
   package let limiter: RateLimiter
+  /// What is remembered of clients: origins and quotas.
+  package let clients: ClientDirectory
   package let metrics: RequestMetrics
   package let contract: Contract
   /// What the supervisor says of all processes.
@@ -30,11 +32,12 @@ package final class Services: Sendable {
   /// - Throws: `StartFailure` when the key file or the contract can't be used.
   @LoopActor
   package init(
-    _ configuration: Configuration, database: Database, limiter: RateLimiter, metrics: RequestMetrics,
-    processes: ProcessStatus
+    _ configuration: Configuration, database: Database, clients: ClientDirectory, limiter: RateLimiter,
+    metrics: RequestMetrics, processes: ProcessStatus
   ) throws(StartFailure) {
     self.configuration = configuration
     self.database = database
+    self.clients = clients
     self.limiter = limiter
     self.metrics = metrics
     self.processes = processes

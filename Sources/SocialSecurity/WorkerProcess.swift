@@ -65,10 +65,13 @@ package enum WorkerProcess {
       // that doesn't fit the schema is: no request could ever be answered.
       if case .server = error { throw StartFailure("\(error): \(database.lastConnectFailure ?? "no detail")") }
     }
+    let clients = ClientDirectory(database)
+    await clients.start()
     let services = try Services(
-      configuration, database: database,
+      configuration, database: database, clients: clients,
       limiter: RateLimiter(
-        process.memory.rateLimits, isOn: configuration.rateLimits, proxies: configuration.trustedProxies),
+        process.memory.rateLimits, isOn: configuration.rateLimits, proxies: configuration.trustedProxies,
+        clients: clients),
       metrics: try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process),
       processes: process.memory.status)
     let log = AccessLog(isOn: configuration.accessLog)
@@ -85,6 +88,7 @@ package enum WorkerProcess {
       throw StartFailure("\(error)")
     }
     process.reportDraining()
+    clients.stop()
     await server.drain(within: drainLimit, afterLastAccept: process.stopListening)
     log.flush()
     await database.close()

@@ -29,6 +29,12 @@ class Actors:
         return {"token": answer["access_token"], "refresh_token": answer["refresh_token"],
                 "session_id": answer["session"]["id"]}
 
+    def prove(self, token):
+        """The person has proved who they are just now: what made a token long ago isn't what a test is about."""
+        with self.server.cluster.connect(self.server.database) as connection:
+            connection.execute("UPDATE smile.access_token SET stepped_up_at = smile.security_now() "
+                               "WHERE digest = sha256(%s) AND session_id IS NOT NULL", [token.encode()])
+
     def mailed_token(self, recipient):
         """The token of the newest mail to that address that carries one."""
         return next(mail["token"] for mail in self.mails(recipient) if "token" in mail)

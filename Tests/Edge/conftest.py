@@ -145,6 +145,8 @@ def caller_of(server, actors):
         kind = "member" if kind == "any" else kind
         if kind not in known:
             known[kind] = Client(server, made[kind]()["token"])
+        if operation.spec.get("x-step-up"):
+            actors.prove(known[kind].token)
         return known[kind]
 
     return caller

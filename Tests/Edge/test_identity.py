@@ -1,13 +1,9 @@
 """Accounts, sessions, tokens and roles where a conversation isn't enough: clocks, races, other workers, the dump."""
-import base64
 import concurrent.futures
 import contextlib
-import json
 import subprocess
-import time
 import unicodedata
 import urllib.parse
-import uuid
 
 import psycopg
 import pytest
@@ -127,23 +123,6 @@ def test_the_oldest_session_gives_way_to_the_eleventh(own_api, own_actors):
     own_api.get("/v1/members/me", token=member["token"]).expect(401)
     newest = log_in(own_api, member).expect(201).json["access_token"]
     assert len(own_api.get("/v1/sessions", token=newest).expect(200).json["items"]) == 10
-
-
-def test_the_token_check_adds_no_round_trip_and_no_write(own, own_api, own_actors):
-    token = own_actors.member()["token"]
-    request_id = str(uuid.uuid4())
-    own_api.get("/v1/members/me", token=token, headers={"X-Request-Id": request_id}).expect(200)
-    deadline = time.monotonic() + 10
-    while request_id not in own.log() and time.monotonic() < deadline:
-        time.sleep(0.05)   # the access log is written in batches
-    entry = next(json.loads(line) for line in own.log().splitlines() if request_id in line)
-    assert entry["round_trips"] == 1
-    with psycopg.connect(own.cluster.url(own.database, "smile_api")) as connection:
-        connection.read_only = True
-        assert connection.execute(
-            "SELECT kind FROM smile.authenticate(sha256(%s::bytea), '{member}', false, '127.0.0.1', NULL, NULL)",
-            [token.encode()]).fetchone() == ("member",)
-        assert connection.execute("SELECT pg_current_xact_id_if_assigned()").fetchone() == (None,)
 
 
 # MARK: what a token is derived from
@@ -267,20 +246,6 @@ def test_a_token_elsewhere_than_in_its_header_is_refused_and_not_logged(own, own
     own_api.get(f"/v1/members/me?{query}").expect(401)
     own_api.request("GET", "/v1/members/me", headers={"Cookie": f"access_token={token}"}).expect(401)
     assert token not in own.log()
-
-
-def test_basic_credentials_of_a_client_are_form_encoded(own, own_api, own_actors):
-    """RFC 6749, section 2.3.1; and not both ways at once."""
-    bank = own_actors.bank()
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    pair = f"{urllib.parse.quote(bank['id'])}:{urllib.parse.quote(bank['secret'])}"
-    basic = form | {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-    granted = own_api.post("/v1/oauth/token", body=b"grant_type=client_credentials", headers=basic).expect(200).json
-    assert granted["scope"] == "payments:notify"
-    both = f"grant_type=client_credentials&client_secret={bank['secret']}".encode()
-    assert own_api.post("/v1/oauth/token", body=both, headers=basic).expect(401).json == {"error": "invalid_client"}
-    broken = form | {"Authorization": "Basic ####"}
-    own_api.post("/v1/oauth/token", body=b"grant_type=client_credentials", headers=broken).expect(401)
 
 
 # MARK: traces

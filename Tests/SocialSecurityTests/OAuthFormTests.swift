@@ -12,7 +12,9 @@ import Testing
   private func outcome(_ body: String, _ authorization: String? = nil) -> String {
     do throws(OAuthRefusal) {
       let form = try OAuthForm(Array(body.utf8), authorization: authorization.map { Array($0.utf8) })
-      return form.scopes.map { $0.joined(separator: "|") } ?? "all"
+      try form.requireClientCredentials()
+      _ = try form.confidentialClient()
+      return try form.scopes().map { $0.joined(separator: "|") } ?? "all"
     } catch {
       return error.rawValue
     }
@@ -38,6 +40,28 @@ import Testing
     #expect(outcome("") == "invalid_request")
   }
 
+  @Test func formEncodingIsStrict() {
+    let pair = "client_id=\(Self.id)&client_secret=\(Self.secret)"
+    for raw in [" ", "\n", "\u{0}", "\u{7F}", "é"] {
+      #expect(outcome("\(Self.grant)&\(pair)&scope=a\(raw)") == "invalid_request")
+    }
+    #expect(outcome("\(Self.grant)&\(pair)&scope=returns:write") == "returns:write")
+    #expect(outcome("\(Self.grant)&\(pair)&scope=a++b") == "invalid_scope")
+    #expect(outcome("\(Self.grant)&\(pair)&scope=+a") == "invalid_scope")
+    #expect(outcome("\(Self.grant)&\(pair)&scope=%C3%28") == "invalid_request")
+    #expect(outcome("\(Self.grant)&\(pair)&x=%00") == "invalid_request")
+  }
+
+  /// A front end names itself and shows nothing (section 2.1); it may give tokens back and no more.
+  @Test func aFrontEndShowsNoSecret() throws {
+    let form = try OAuthForm(Array("token=x&client_id=\(Self.id)".utf8), authorization: nil)
+    #expect(try form.client().secret == nil)
+    #expect(try form.token() == "x")
+    #expect(throws: OAuthRefusal.invalidClient) { try form.confidentialClient() }
+    let without = try OAuthForm(Array("client_id=\(Self.id)&token=".utf8), authorization: nil)
+    #expect(throws: OAuthRefusal.invalidRequest) { try without.token() }
+  }
+
   @Test func credentialsByBasic() {
     let right = basic("\(Self.id):\(Self.secret)")
     #expect(outcome(Self.grant, right) == "all")
@@ -45,7 +69,8 @@ import Testing
     #expect(outcome(Self.grant, basic("\(Self.id.replacing("-", with: "%2D")):\(Self.secret)")) == "all")
     #expect(outcome("\(Self.grant)&client_id=\(Self.id)", right) == "all")
     #expect(outcome("\(Self.grant)&client_id=another", right) == "invalid_request")
-    #expect(outcome("\(Self.grant)&client_secret=\(Self.secret)", right) == "invalid_client")
+    // Section 5.2: more than one mechanism for authenticating the client.
+    #expect(outcome("\(Self.grant)&client_secret=\(Self.secret)", right) == "invalid_request")
     #expect(outcome(Self.grant, basic(Self.id)) == "invalid_client")
     #expect(outcome(Self.grant, basic(":")) == "invalid_client")
     #expect(outcome(Self.grant, "Basic ####") == "invalid_client")

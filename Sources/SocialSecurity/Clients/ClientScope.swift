@@ -1,23 +1,17 @@
 import JSON
 
-/// What an employer's machine client may be allowed to do.
+/// What a machine client may be allowed to do; which kind of client may have which, the database judges.
 enum ClientScope: String, JSONChoice, Sendable {
   case writeReturns = "returns:write"
   case readReturns = "returns:read"
   case readBillings = "billings:read"
   case writeWorkers = "workers:write"
   case readWorkers = "workers:read"
+  case notifyPayments = "payments:notify"
 }
 
-/// A client to be made.
-struct NewClient: Input {
-  let name: String
-  let scopes: [ClientScope]
-
-  static func read(_ fields: inout JSONFields) -> NewClient? {
-    let name = fields.required("name", text: .line(1...100))
-    let scopes = fields.list("scopes", of: ClientScope.self, min: 1, max: ClientScope.allCases.count)
-    guard let name, let scopes else { return nil }
-    return NewClient(name: name, scopes: ClientScope.allCases.filter(scopes.contains))
-  }
+/// Whose client it is: an employer's and a bank's are machines with secrets, an application is a front end, whose
+/// program is in everybody's hands and which therefore has none (RFC 6749 section 2.1).
+enum ClientKind: String, JSONChoice, Sendable {
+  case employer, bank, application
 }

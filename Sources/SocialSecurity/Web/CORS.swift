@@ -1,7 +1,8 @@
+import EventLoop
 import HTTPServer
 
-/// Cross-origin access for the origins of the configuration and for no others; an origin is never reflected unless it
-/// is listed (Fetch standard section 3.2).
+/// Cross-origin access for the origins of the configuration and of registered front ends, and for no others; an origin
+/// is never reflected unless it is listed (Fetch standard section 3.2).
 struct CORS: Sendable {
   private static let exposed = """
     ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Request-Id, Deprecation, \
@@ -13,10 +14,15 @@ struct CORS: Sendable {
     """
 
   private let origins: [String]
+  private let clients: ClientDirectory
 
-  init(origins: [String]) { self.origins = origins }
+  init(origins: [String], clients: ClientDirectory) {
+    self.origins = origins
+    self.clients = clients
+  }
 
   /// The answer to a preflight; nil when the request isn't one from a listed origin.
+  @LoopActor
   func preflight(_ request: Request) -> Response? {
     guard request.method == .OPTIONS, let origin = origin(of: request),
       request.headers.string("access-control-request-method") != nil
@@ -29,16 +35,18 @@ struct CORS: Sendable {
     return response
   }
 
+  @LoopActor
   func expose(_ response: inout Response, to request: Request) {
-    if origins.isEmpty { return }
+    if origins.isEmpty, clients.origins.isEmpty { return }
     response.headers.append("Vary", "Origin")
     guard request.method != .OPTIONS, let origin = origin(of: request) else { return }
     response.headers.append("Access-Control-Allow-Origin", origin)
     response.headers.append("Access-Control-Expose-Headers", Self.exposed)
   }
 
+  @LoopActor
   private func origin(of request: Request) -> String? {
-    guard !origins.isEmpty, let origin = request.headers.string(.origin), origins.contains(origin) else { return nil }
-    return origin
+    guard let origin = request.headers.string(.origin) else { return nil }
+    return origins.contains(origin) || clients.origins.contains(origin) ? origin : nil
   }
 }

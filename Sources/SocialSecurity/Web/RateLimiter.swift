@@ -15,19 +15,22 @@ package final class RateLimiter {
     let kind: String
     let principal: SQLUUID
     let employer: SQLUUID?
+    /// The front end that a person's token was got through, once it is known.
+    var frontEnd: SQLUUID?
+    var isFrontEndAsked = false
   }
 
   /// What is counted, and how many a minute are let through.
   private enum Bucket: UInt8 {
     case open, credentials, account, client, employer
 
-    var limit: RateLimit {
+    var perMinute: Int {
       switch self {
-      case .open: RateLimit(perMinute: 60)
-      case .credentials: RateLimit(perMinute: 20)
-      case .account: RateLimit(perMinute: 300)
-      case .client: RateLimit(perMinute: 3_000)
-      case .employer: RateLimit(perMinute: 6_000)
+      case .open: 60
+      case .credentials: 20
+      case .account: 300
+      case .client: 3_000
+      case .employer: 6_000
       }
     }
   }
@@ -37,12 +40,14 @@ package final class RateLimiter {
   private let limits: RateLimits
   private let isOn: Bool
   private let proxies: TrustedProxies
+  private let clients: ClientDirectory
   private var callers: [TokenDigest: Caller] = [:]
 
-  package init(_ limits: RateLimits, isOn: Bool, proxies: TrustedProxies) {
+  package init(_ limits: RateLimits, isOn: Bool, proxies: TrustedProxies, clients: ClientDirectory) {
     self.limits = limits
     self.isOn = isOn
     self.proxies = proxies
+    self.clients = clients
   }
 
   func remember(_ token: TokenDigest, _ caller: Caller) {
@@ -67,7 +72,10 @@ package final class RateLimiter {
     if let token, let caller = callers[token] {
       let isMachine = caller.kind == "client" || caller.kind == "bank"
       if let employer = caller.employer { try take(.employer, employer.description, &standing) }
-      try take(isMachine ? .client : .account, caller.principal.description, &standing)
+      // A client may have a quota of its own; a front end's is shared by all who come through it.
+      let quota = isMachine ? clients.quotas[caller.principal] : nil
+      if !isMachine { try admit(through: caller, token, &standing) }
+      try take(isMachine ? .client : .account, caller.principal.description, perMinute: quota, &standing)
       return
     }
     guard !address.isLocal, !proxies.trusts(address) else { return }
@@ -75,8 +83,20 @@ package final class RateLimiter {
     if endpoint.options.contains(.credentials) { try take(.credentials, address.bucket, &standing) }
   }
 
-  private func take(_ bucket: Bucket, _ caller: String, _ standing: inout Standing?) throws(Failure) {
-    let limit = bucket.limit
+  private func admit(through caller: Caller, _ token: TokenDigest, _ standing: inout Standing?) throws(Failure) {
+    guard clients.limitsFrontEnds else { return }
+    if let frontEnd = caller.frontEnd, let quota = clients.quotas[frontEnd] {
+      try take(.client, frontEnd.description, perMinute: quota, &standing)
+    } else if !caller.isFrontEndAsked {
+      callers[token]?.isFrontEndAsked = true
+      LoopActor.task { self.callers[token]?.frontEnd = await self.clients.frontEnd(of: token) }
+    }
+  }
+
+  private func take(
+    _ bucket: Bucket, _ caller: String, perMinute: Int? = nil, _ standing: inout Standing?
+  ) throws(Failure) {
+    let limit = RateLimit(perMinute: perMinute ?? bucket.perMinute)
     let now = UInt64(max(0, LoopActor.shared.loop.now.nanoseconds / 1_000))
     let policy = "\"\(bucket)\";q=\(limit.burst);w=60"
     switch limits.admit(limits.key(bucket.rawValue, caller.utf8), limit, nowMicros: now) {
