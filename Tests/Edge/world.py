@@ -1,0 +1,153 @@
+"""Two of everything, so that a caller can ask for what is their own and for what is another's."""
+import dataclasses
+import itertools
+
+from actors import EVERY_PERMISSION, EVERY_SCOPE
+from client import Client
+
+PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
+PERMISSIONS = tuple(dict.fromkeys((*EVERY_PERMISSION, "manage_officers")))
+numbers = itertools.count(1)
+
+
+@dataclasses.dataclass
+class Caller:
+    """Somebody with a token: what they are called here, and what they may say of themselves in an access list."""
+    name: str
+    kind: str
+    access: frozenset
+    token: str
+    client: Client
+
+
+class Side:
+    """A member with a submitted claim, and an employer with workers, returns, a billing and a payroll client."""
+
+    def __init__(self, actors):
+        self.actors, self.api = actors, actors.client
+        self.member, self.employer = actors.claimant(), actors.employer()
+        self.payroll = actors.client_of(self.employer["token"], *EVERY_SCOPE)
+        self.ids = {"member_id": self.member["member_id"], "employer_id": self.employer["id"],
+                    "session_id": self.member["session_id"], "registration_id": actors.registration()["id"]}
+        self.worker = actors.worker(self.employer["token"], self.employer["id"])
+        self.ids["employment_id"] = self.worker["employment_id"]
+        self.make_client()
+        self.make_claim()
+        self.make_returns()
+        self.documents = {"employer": self.upload(self.employer["token"], "other")}
+
+    def make_client(self):
+        made = self.api.post("/v1/clients", {"name": "Gaji", "scopes": ["returns:read"]},
+                             token=self.employer["token"]).expect(201).json
+        self.ids |= {"client_id": made["id"], "secret_id": made["secrets"][0]["id"]}
+
+    def upload(self, token, purpose):
+        return self.api.request("POST", f"/v1/documents?purpose={purpose}", body=PDF, token=token,
+                                headers={"Content-Type": "application/pdf"}).expect(201).json["id"]
+
+    def make_claim(self):
+        token = self.member["token"]
+        claim = self.api.post("/v1/claims", {"type": "jht", "reason": "retirement_age"}, token=token,
+                              key=True).expect(201).json
+        self.ids["claim_id"] = claim["id"]
+        for requirement in claim["requirements"]:
+            self.ids["document_id"] = self.upload(token, requirement["document_kind"])
+            self.api.post(f"/v1/claims/{claim['id']}/documents", {"document_id": self.ids["document_id"]}, token=token,
+                          key=True).expect(200)
+        self.api.post(f"/v1/claims/{claim['id']}/submission", token=token, key=True).expect(200)
+
+    def make_returns(self):
+        """One that is billed, and a draft."""
+        self.ids["finalised"] = self.open_return("2026-08")
+        person = self.worker
+        row = f",{person['kpj']},{person['nik']},{person['full_name']},{person['birth_date']},male,7500000,,"
+        header = "line_key,kpj,nik,full_name,birth_date,sex,wage,back_pay,back_pay_period"
+        self.api.put(f"/v1/returns/{self.ids['finalised']}/lines", body=f"{header}\n{row}\n".encode(),
+                     token=self.payroll["token"], headers={"Content-Type": "text/csv"}).expect(200)
+        self.ids["billing_id"] = self.api.post(
+            f"/v1/returns/{self.ids['finalised']}/finalisation", token=self.payroll["token"], key=True
+        ).expect(200).json["billing_id"]
+        self.ids["return_id"] = self.open_return("2026-09")
+
+    def open_return(self, period):
+        return self.api.post(f"/v1/employers/{self.employer['id']}/returns", {"period": period, "kind": "regular"},
+                             token=self.payroll["token"], key=True).expect(201).json["id"]
+
+
+class World:
+    def __init__(self, server, actors):
+        self.server, self.actors = server, actors
+        self.mine, self.other = Side(actors), Side(actors)
+        self.callers = list(self.make_callers())
+
+    def make_callers(self):
+        yield self.caller("member", "member", {"member"}, self.mine.member["token"])
+        for role, access in {"admin": {"employer:payroll", "employer:admin"}, "payroll": {"employer:payroll"},
+                             "viewer": set()}.items():
+            token = self.mine.employer["token"] if role == "admin" else self.colleague(role)
+            yield self.caller(f"employer's {role}", "employer", {"employer"} | access, token)
+        yield self.caller("officer of nothing", "officer", {"officer"}, self.actors.officer()["token"])
+        for permission in PERMISSIONS:
+            yield self.caller(f"officer {permission}", "officer", {"officer", f"officer:{permission}"},
+                              self.actors.officer(permission)["token"])
+        for scope in EVERY_SCOPE:
+            token = self.actors.client_of(self.mine.employer["token"], scope)["token"]
+            yield self.caller(f"client {scope}", "client", {"client", f"client:{scope}"}, token)
+        yield self.caller("bank", "bank", {"bank", "bank:payments:notify"}, self.actors.bank()["token"])
+
+    def caller(self, name, kind, access, token):
+        return Caller(name, kind, frozenset(access | {"any"}), token, Client(self.server, token))
+
+    def sql(self, statement, parameters=None):
+        with self.server.cluster.connect(self.server.database) as connection:
+            return connection.execute(statement, parameters).fetchone()
+
+    def colleague(self, role):
+        """Another user of the same employer."""
+        email = f"rekan{next(numbers)}@smile.test"
+        boss = self.mine.employer
+        about = {"email": email, "role": role, "admin": boss["email"], "employer": boss["id"]}
+        self.sql("""
+            WITH made AS (
+              INSERT INTO smile.account (email, full_name, password_hash, status, confirmed_at)
+              SELECT %(email)s, 'Rekan Kerja', a.password_hash, 'active', a.confirmed_at
+              FROM smile.account AS a WHERE a.email = %(admin)s RETURNING id)
+            INSERT INTO smile.account_grant (account_id, kind, employer_id, employer_role, active)
+            SELECT id, 'employer', %(employer)s, %(role)s, true FROM made RETURNING id""", about)
+        return self.actors.log_in(email)["token"]
+
+    def ids(self, side, operation, caller):
+        """What fills the placeholders of a path: a caller's own things, or another's."""
+        found = dict(side.ids)
+        if operation.id == "getReceipt":
+            found["return_id"] = found["finalised"]
+        if caller.kind == "employer":
+            found["document_id"] = side.documents["employer"]
+        if "session_id" in operation.path and side is self.mine:
+            found["session_id"] = self.session_of(caller)
+        if "job_id" in operation.path:
+            found["job_id"] = self.job_of(caller if side is self.mine else None)
+        return {name: str(value) for name, value in found.items() if value}
+
+    def session_of(self, caller):
+        """One more session of the caller's account, to be ended; none for a machine."""
+        row = self.sql("""
+            INSERT INTO smile.session (account_id, grant_id, expires_at)
+            SELECT s.account_id, s.grant_id, s.expires_at
+            FROM smile.session AS s JOIN smile.access_token AS t ON t.session_id = s.id
+            WHERE t.digest = sha256(%s) RETURNING id""", [caller.token.encode()])
+        return row[0] if row else self.mine.ids["session_id"]
+
+    def job_of(self, caller):
+        return self.sql("""
+            INSERT INTO smile.job (kind, status, account_id, client_id)
+            SELECT 'matrix', 'running', t.account_id, t.client_id
+            FROM (SELECT) AS nobody LEFT JOIN smile.access_token AS t ON t.digest = sha256(%s) RETURNING id""",
+                        [caller.token.encode() if caller else b""])[0]
+
+    def expired_token(self):
+        """One that was good until a second ago."""
+        token = self.actors.log_in(self.mine.member["email"])["token"]
+        self.sql("UPDATE smile.access_token SET expires_at = smile.security_now() - interval '1 second' "
+                 "WHERE digest = sha256(%s) RETURNING 1", [token.encode()])
+        return token
