@@ -225,7 +225,7 @@ def pdf(title):
             f">>\nendobj\n% {title} {RUN}\ntrailer\n<< /Root 1 0 R /Size 3 >>\n%%EOF\n").encode()
 
 
-def claim_benefit(member, officer):
+def claim_benefit(member, officer, approver):
     """From the papers to the money; returns the paid claim."""
     documents = {}
     for purpose in ("membership_card", "identity_card"):
@@ -246,7 +246,8 @@ def claim_benefit(member, officer):
            "the claim in the queue")
     officer.post(f"{path}/assignment", status=200, key=True)
     officer.post(f"{path}/decision", {"decision": "approve", "reason": "Dokumen lengkap."}, 200, key=True)
-    officer.post(f"{path}/approval", status=200, key=True)
+    officer.post(f"{path}/approval", status=403, key=True)
+    approver.post(f"{path}/approval", status=200, key=True)
     officer.post(f"{path}/payment", {"reference": f"TRX-{RUN}"}, 200, key=True)
     officer.post(f"{path}/payment", {"reference": f"TRX-{RUN}-2"}, 409, key=True)
 
@@ -288,7 +289,7 @@ def withheld(law, balance):
                + max(balance - upto, 0) * law.number("JHT", "tax.final_bracket2_pct") / 100)
 
 
-def follow_worker(month, employer_id, officer, law):
+def follow_worker(month, employer_id, officer, approver, law):
     row, email = register(month)
     confirm(email)
     member = log_in(email)
@@ -301,8 +302,8 @@ def follow_worker(month, employer_id, officer, law):
     everywhere = total(c["amounts"] for c in member.pages("/v1/members/me/contributions"))["jht"]
     balance = everywhere["employer"] + everywhere["worker"]
     equal(member.get("/v1/members/me/balances")["jht"]["balance"], balance, "the JHT balance")
-    step("4d. The worker hands in papers and claims; the officer decides, approves and pays.")
-    claim = claim_benefit(member, officer)
+    step("4d. The worker hands in papers and claims; one officer decides, another approves, and it is paid.")
+    claim = claim_benefit(member, officer, approver)
     equal(claim["state"], "paid", "the claim")
     tax = withheld(law, balance)
     equal({k: claim["payment"][k] for k in ("gross", "tax", "net")},
@@ -316,14 +317,16 @@ def follow_worker(month, employer_id, officer, law):
 
 
 def walk():
-    step("1a. smile-admin creates the first officer and the bank's client, and imports members of before.")
-    email = f"petugas-{RUN}@demo.test"
+    step("1a. smile-admin creates the first officers and the bank's client, and imports members of before.")
+    email, other = f"petugas-{RUN}@demo.test", f"penyetuju-{RUN}@demo.test"
     admin("create-officer", "--email", email, "--name", "Petugas Demo", "--permissions",
           "read_members,manage_employers,review_claims,approve_claims,pay_claims", "--password-stdin", input=PASSWORD)
+    admin("create-officer", "--email", other, "--name", "Penyetuju Demo", "--permissions", "approve_claims",
+          "--password-stdin", input=PASSWORD)
     bank_client = admin("create-bank-client", "--name", f"Bank Demo {RUN}")
     imported = admin("import-members", "--file", str(Month().members_file))
     print(f"     {json.dumps(imported)}")
-    officer = log_in(email)
+    officer, approver = log_in(email), log_in(other)
     step("1b. An employer registers; the officer approves it; it gets its NPP and a user.")
     user, employer_id = register_employer(officer)
     step("1c. The employer creates a payroll client, which gets a token.")
@@ -354,7 +357,7 @@ def walk():
         step("4a. The employer ends the employment of its workers of 56 on 2026-10-31.")
         retire(user, employer_id, month)
     step("4b. One of them registers and confirms by the mailed token.")
-    follow_worker(month, employer_id, officer, october)
+    follow_worker(month, employer_id, officer, approver, october)
 
 
 def main():

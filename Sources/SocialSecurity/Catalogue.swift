@@ -5,7 +5,8 @@ extension Endpoints {
   /// Every statement a worker prepares when it connects.
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
-    AccountStatements.all, PasswordStatements.all, SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
+    SessionStatements.all, ClientStatements.all, MemberStatements.all,
     EmployerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
     ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
@@ -14,7 +15,7 @@ extension Endpoints {
   /// Texts of every problem.
   package static let problems = ProblemCatalogue([
     WebProblems.all,
-    AccountProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
+    AccountProblems.all, OfficerProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
     EmployerProblems.all, ReturnProblems.all, BillingProblems.all, ParameterProblems.all,
     DocumentProblems.all, ClaimProblems.all,
   ])

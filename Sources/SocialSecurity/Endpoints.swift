@@ -28,7 +28,7 @@ private let page = ["limit", "after"]
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
     [
-      operations, accounts, sessions, clients, members, employers, returns, billing, contributions, parameters,
+      operations, accounts, officers, sessions, clients, members, employers, returns, billing, contributions, parameters,
       documents, claims, jobs, sandbox,
     ]
     .flatMap { $0 }
@@ -51,9 +51,31 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/password_resets", "requestPasswordReset", .open, .credentials, requestPasswordReset),
     Endpoint(.POST, "/v1/password_resets/confirmation", "resetPassword", .open, .credentials, resetPassword),
     Endpoint(.PUT, "/v1/account/password", "changePassword", everyPerson, [.secret, .stepUp], changePassword),
+    Endpoint(.POST, "/v1/account/compromise_reports", "reportCompromise", everyPerson, .secret, reportCompromise),
+    Endpoint(
+      .GET, "/v1/compromise_reports", "listCompromiseReports", [.officer("verify_members")],
+      parameters: ["status"] + page, listCompromiseReports),
+    Endpoint(
+      .GET, "/v1/compromise_reports/{report_id}", "getCompromiseReport", [.officer("verify_members")],
+      getCompromiseReport),
+    Endpoint(
+      .POST, "/v1/compromise_reports/{report_id}/closure", "closeCompromiseReport", [.officer("verify_members")],
+      [.idempotent, .stepUp], closeCompromiseReport),
     Endpoint(.GET, "/v1/account", "getAccount", everyPerson, getAccount),
     Endpoint(
       .GET, "/v1/account/security_events", "listSecurityEvents", everyPerson, parameters: page, listSecurityEvents),
+  ]
+
+  static let officers: [Endpoint] = [
+    Endpoint(
+      .GET, "/v1/officer_permissions", "listOfficerPermissions", [.officer("manage_officers")],
+      listOfficerPermissions),
+    Endpoint(.GET, "/v1/officers", "listOfficers", [.officer("manage_officers")], parameters: page, listOfficers),
+    Endpoint(
+      .POST, "/v1/officers", "createOfficer", [.officer("manage_officers")], [.idempotent, .stepUp], createOfficer),
+    Endpoint(.GET, "/v1/officers/{officer_id}", "getOfficer", [.officer("manage_officers")], getOfficer),
+    Endpoint(
+      .PATCH, "/v1/officers/{officer_id}", "updateOfficer", [.officer("manage_officers")], .stepUp, updateOfficer),
   ]
 
   static let sessions: [Endpoint] = [
@@ -89,7 +111,7 @@ package enum Endpoints {
       .GET, "/v1/members/me/employments", "listOwnEmployments", [.member], parameters: page,
       listOwnEmployments),
     Endpoint(.GET, "/v1/members/me/bank_account", "getOwnBankAccount", [.member], getOwnBankAccount),
-    Endpoint(.PUT, "/v1/members/me/bank_account", "putOwnBankAccount", [.member], putOwnBankAccount),
+    Endpoint(.PUT, "/v1/members/me/bank_account", "putOwnBankAccount", [.member], .stepUp, putOwnBankAccount),
     // Not to be rehearsed: a rehearsal would leave no trace in the audit log.
     Endpoint(
       .POST, "/v1/members/search", "searchMembers", [.officer("read_members")], .secret,

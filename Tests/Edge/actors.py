@@ -6,7 +6,8 @@ import urllib.parse
 
 PASSWORD = "perahu-kertas-di-laut-7"
 EVERY_PERMISSION = ("read_members", "verify_members", "manage_employers", "review_claims", "approve_claims",
-                    "pay_claims", "manage_billing", "manage_parameters", "publish", "manage_clients", "read_audit")
+                    "pay_claims", "manage_billing", "manage_parameters", "publish", "manage_officers", "manage_clients",
+                    "read_audit")
 EVERY_SCOPE = ("returns:write", "returns:read", "billings:read", "workers:write", "workers:read")
 numbers = itertools.count(1)   # one for the process: what it makes never meets what another made
 

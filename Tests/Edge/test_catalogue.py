@@ -4,7 +4,7 @@ import pytest
 
 # What smile_api may read without being anybody: law, calendars, lists of words.
 PUBLIC = {"claim_paper", "claim_reason", "claim_state", "claim_transition", "claim_type", "clock", "deployment",
-          "document_kind", "holiday", "ledger_account", "legal_parameter", "rule"}
+          "document_kind", "holiday", "ledger_account", "legal_parameter", "officer_permission", "rule"}
 
 # COPY refuses row-level security: the server may only put lines in here, and a definer function takes them out.
 STAGING = {"return_staging"}
@@ -16,7 +16,8 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
 IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
             "client", "client_secret", "session", "access_token", "refresh_token", "member", "member_number",
-            "national_id", "employer", "clock", "legal_parameter", "audit_log", "outbox"}
+            "national_id", "employer", "clock", "legal_parameter", "audit_log", "outbox", "compromise_report",
+            "officer_permission"}
 
 # Every function that sees more than its caller, by its owner, with what keeps it from telling.
 DEFINERS = {
@@ -26,12 +27,14 @@ DEFINERS = {
         "begin_password_change": "counts the try; gives the caller's own hash to the server alone",
         "begin_password_reset": "wants the mailed token",
         "change_password": "the server has verified the caller's password",
+        "close_compromise_report": "wants an officer who verifies members",
         "confirm_registration": "wants the mailed token",
         "client_origins": "origins are no secret",
         "client_quotas": "ids and numbers",
         "create_client": "wants the employer's administrator or an officer who manages clients",
         "create_client_secret": "wants who manages the client",
         "create_employer_account": "wants an officer who manages employers",
+        "create_officer_by_invitation": "wants an officer who manages officers",
         "employer_users": "compares the caller's employer",
         "end_other_sessions": "the caller's own",
         "end_session": "the caller's own",
@@ -40,14 +43,19 @@ DEFINERS = {
         "introspect_token": "wants the secret's digest; of the client's own tokens",
         "issue_client_token": "wants the secret's digest",
         "list_clients": "the caller's employer's; all for an officer who manages clients",
+        "get_officer": "wants an officer who manages officers",
+        "list_compromise_reports": "wants an officer who verifies members",
+        "list_officers": "wants an officer who manages officers",
         "list_security_events": "the caller's own",
         "list_sessions": "the caller's own",
         "note_security": "the caller's own account",
         "note_security_event": "not the server's to call",
+        "open_compromise_report": "wants an officer who verifies members; leaves a trace",
         "open_session": "the server has verified the password",
         "own_account": "the caller's own",
         "purge_identity": "smile_jobs alone; deletes what is dead",
         "refresh_session": "wants the refresh token's digest",
+        "report_compromise": "the caller's own account",
         "request_password_reset": "answers nothing",
         "reset_password": "wants the mailed token",
         "register_member": "compares four facts; answers nothing",
@@ -58,6 +66,7 @@ DEFINERS = {
         "search_members": "wants an officer who reads members; leaves a trace",
         "switch_grant": "the caller's own grants",
         "update_client": "wants who manages the client",
+        "update_officer": "wants an officer who manages officers",
     },
     "smile_owner": {
         "approve_employer_registration": "wants an officer who manages employers",
@@ -79,6 +88,7 @@ DEFINERS = {
         "make_partitions": "makes empty tables",
         "notify_member": "answers nothing",
         "record_payment": "wants a bank's client",
+        "refuse_frozen_payout": "a trigger; says whether, to who pays",
         "register_employer": "writes one waiting row",
         "release_return": "a trigger; of a job that failed",
         "run_return_job": "smile_jobs alone; as whoever ordered it",

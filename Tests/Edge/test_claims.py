@@ -12,11 +12,12 @@ TABLES = ("claim", "claim_requirement", "claim_document", "claim_event", "claim_
 
 
 class Walk:
-    """One member's claim and the officer who handles it."""
+    """One member's claim, the officer who handles it and the one who approves."""
 
-    def __init__(self, server, member, officer):
+    def __init__(self, server, member, officer, approver):
         self.person = member
-        self.member, self.officer = Client(server, member["token"]), Client(server, officer["token"])
+        self.member, self.officer, self.approver = (
+            Client(server, actor["token"]) for actor in (member, officer, approver))
 
     def open(self, reason="retirement_age"):
         claim = self.member.post("/v1/claims", {"type": "jht", "reason": reason}, key=True).expect(201).json
@@ -40,7 +41,7 @@ class Walk:
 
     def order(self):
         self.submit().decide()
-        self.act(self.officer, "approval")
+        self.act(self.approver, "approval")
         return self
 
     def pay(self):
@@ -52,10 +53,15 @@ def officer(actors):
     return actors.officer("review_claims", "approve_claims", "pay_claims")
 
 
+@pytest.fixture(scope="module")
+def approver(actors):
+    return actors.officer("approve_claims")
+
+
 @pytest.fixture
-def walk(server, actors, officer):
+def walk(server, actors, officer, approver):
     """walk(balance) is the claim of a new claimant with that balance."""
-    return lambda balance=684_000: Walk(server, actors.claimant(balance), officer)
+    return lambda balance=684_000: Walk(server, actors.claimant(balance), officer, approver)
 
 
 @pytest.mark.parametrize("balance,tax", [(1, 0), (50_000_000, 0), (50_000_001, 0), (50_000_019, 0), (50_000_020, 1),
@@ -80,7 +86,7 @@ def test_what_is_paid_later_in_the_window_is_taxed_as_one(walk, db):
     assert (decided["gross"], decided["tax"]) == (20_000_000, 500_000)
     steps = {step["code"]: step for step in decided["computation"]["steps"]}
     assert steps["paid_in_window"]["value"] == 40_000_000 and steps["tax_bracket_2"]["base"] == 10_000_000
-    claim.act(claim.officer, "approval")
+    claim.act(claim.approver, "approval")
     claim.pay()
     db.execute("ALTER TABLE smile.claim_payment DISABLE TRIGGER ALL")
     db.execute("UPDATE smile.claim_payment SET paid_at = paid_at - interval '2 years' WHERE claim_id IN "
@@ -199,8 +205,24 @@ def test_nobody_handles_a_claim_of_their_own(walk, db, actors):
     claim.act(own, "decision", {"decision": "approve", "reason": "Saya sendiri."}, 403, "own_claim")
     claim.act(claim.officer, "decision", {"decision": "approve", "reason": "Lengkap."})
     claim.act(own, "approval", None, 403, "own_claim")
-    claim.act(claim.officer, "approval")
+    claim.act(claim.approver, "approval")
     claim.act(own, "payment", {"reference": new_key()}, 403, "own_claim")
+
+
+def test_nobody_approves_their_own_decision(walk, db):
+    """Not through the API, and not in the database whatever function tries."""
+    claim = walk().open().submit()
+    claim.decide()
+    claim.act(claim.officer, "approval", None, 403, "own_decision")
+    claim_id = claim.path.split("/")[-1]
+    for decider, violation in (("d.decided_by", psycopg.errors.CheckViolation),
+                               ("gen_random_uuid()", psycopg.errors.ForeignKeyViolation)):
+        with pytest.raises(violation):
+            db.execute(f"INSERT INTO smile.claim_approval (claim_id, decision_number, decided_by, approved_by) "
+                       f"SELECT d.claim_id, d.number, {decider}, d.decided_by FROM smile.claim_decision AS d "
+                       "WHERE d.claim_id = %s", [claim_id])
+    claim.act(claim.approver, "approval")
+    claim.pay()
 
 
 def test_a_claim_is_decided_by_whom_it_is_assigned_to(server, walk, actors):

@@ -33,6 +33,11 @@ enum AccountProblems {
       "reset_token_invalid", 410, id: "Token pengaturan ulang tidak berlaku, sudah dipakai, atau sudah lewat waktu.",
       en: "The reset token is unknown, used or expired."),
     ProblemText(
+      "own_report", 403, id: "Laporan atas akun sendiri ditutup oleh petugas lain.",
+      en: "Another officer closes a report on one's own account."),
+    ProblemText(
+      "report_already_closed", 409, id: "Laporan ini sudah ditutup.", en: "The report is closed already."),
+    ProblemText(
       "invalid_username", 400, id: "Nama pengguna terdiri dari 3 sampai 40 huruf kecil, angka, titik, garis.",
       en: "A username has 3 to 40 lower-case letters, digits, dots, dashes or underscores."),
   ]

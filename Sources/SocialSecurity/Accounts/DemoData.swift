@@ -10,8 +10,10 @@ private enum Demo {
   static let officer = "petugas@contoh.id"
   static let permissions = [
     "read_members", "verify_members", "manage_employers", "review_claims", "approve_claims", "pay_claims",
-    "manage_billing", "manage_parameters", "publish", "manage_clients", "read_audit",
+    "manage_billing", "manage_parameters", "publish", "manage_officers", "manage_clients", "read_audit",
   ]
+  /// Approves what the other one decides.
+  static let approver = "penyetuju@contoh.id"
   static let employerUser = "hrd@contoh.id"
   static let start = "2020-02-01"
 
@@ -43,10 +45,12 @@ extension AdminSession {
   ///
   /// - Returns: a line of JSON for each log-in.
   func makeDemoData() async throws -> [String] {
-    try await makeOfficer()
+    try await makeOfficer(Demo.officer, "Petugas Contoh", Demo.permissions)
+    try await makeOfficer(Demo.approver, "Penyetuju Contoh", ["approve_claims"])
     let employer = try await makeEmployer()
     var lines = [
       Self.line([("role", "officer"), ("identifier", Demo.officer), ("password", Demo.password)]),
+      Self.line([("role", "officer"), ("identifier", Demo.approver), ("password", Demo.password)]),
       Self.line([("role", "employer"), ("identifier", Demo.employerUser), ("password", Demo.password)]),
     ]
     for worker in Demo.workers {
@@ -59,12 +63,10 @@ extension AdminSession {
     return lines
   }
 
-  private func makeOfficer() async throws {
-    guard try await !hasAccount(Demo.officer) else { return }
+  private func makeOfficer(_ email: String, _ name: String, _ permissions: [String]) async throws {
+    guard try await !hasAccount(email) else { return }
     var work = try acting("operator")
-    try work.add(
-      AdminStatements.createOfficer, Demo.officer, "Petugas Contoh", Demo.permissions,
-      try passwords.hash(Demo.password))
+    try work.add(AdminStatements.createOfficer, email, name, permissions, try passwords.hash(Demo.password))
     _ = try await database.write(work)
   }
 

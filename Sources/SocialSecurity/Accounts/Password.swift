@@ -18,6 +18,17 @@ package struct Password: Sendable, JSONTextReadable {
     }
     self.text = text
   }
+
+  /// 256 random bits, for an account whose owner has yet to choose a password: nobody ever knows it.
+  ///
+  /// - Throws: 500 when there is no randomness.
+  static func unguessable() throws(Failure) -> Password {
+    do {
+      return try Password(parsing: Base64URL.encode(SecureRandom.bytes(32)))
+    } catch {
+      throw .bug
+    }
+  }
 }
 
 extension BlockedPasswords {

@@ -30,6 +30,12 @@ enum ClaimProblems {
       "unknown_requirement", 422, id: "Persyaratan ini bukan milik klaim tersebut.",
       en: "The claim doesn't have that requirement."),
     ProblemText(
+      "own_decision", 403, id: "Keputusan disetujui oleh petugas lain daripada yang memutuskan.",
+      en: "A decision is approved by another officer than the one who made it."),
+    ProblemText(
+      "payouts_frozen", 409, id: "Pembayaran dibekukan: peserta melaporkan penyalahgunaan akunnya.",
+      en: "Payouts are frozen: the member has reported unauthorised use of the account."),
+    ProblemText(
       "own_claim", 403, id: "Petugas tidak boleh menangani klaimnya sendiri.",
       en: "An officer can't handle a claim of their own."),
     ProblemText(

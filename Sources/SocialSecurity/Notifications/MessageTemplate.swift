@@ -150,6 +150,40 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "officer_invitation": (
+      MessageTemplate(
+        subject: "Akun petugas Anda",
+        text: """
+          Yth. {full_name},
+
+          akun petugas telah dibuat untuk Anda. Tetapkan kata sandi Anda dengan kode ini dalam 24 jam:
+
+          {token}
+
+          Setelah itu, mintalah kode baru lewat pengaturan ulang kata sandi.
+
+          """),
+      MessageTemplate(
+        subject: "Your officer's account",
+        text: """
+          Dear {full_name},
+
+          an officer's account was made for you. Set your password with this code within 24 hours:
+
+          {token}
+
+          After that, ask for a new code by resetting the password.
+
+          """)
+    ),
+    "compromise_to_review": (
+      MessageTemplate(
+        subject: "Laporan penyalahgunaan akun",
+        text: "Laporan {report_id} menunggu. Pembayaran dibekukan sampai laporan itu ditutup.\n"),
+      MessageTemplate(
+        subject: "Unauthorised use reported",
+        text: "Report {report_id} is waiting. Payouts are frozen until it is closed.\n")
+    ),
     "security_notice": (
       MessageTemplate(
         subject: "Keamanan akun Anda",

@@ -7,3 +7,5 @@ extension SQLUUID: JSONTextReadable {
     self = id
   }
 }
+
+extension Language: JSONChoice {}
