@@ -28,8 +28,8 @@ CREATE POLICY owner_all ON smile.compromise_report TO smile_owner USING (true);
 CREATE POLICY identity_functions ON smile.compromise_report TO smile_auth USING (true);
 GRANT SELECT, INSERT, UPDATE (closed_at, closed_by, resolution) ON smile.compromise_report TO smile_auth;
 
--- No payment to a member whose account is reported, whichever way it comes. The member's row is locked by both sides, so
--- a report and a payment at the same moment have an order.
+-- No payment to a member whose account is reported, whichever way it comes. The member's row is locked by both sides,
+-- so a report and a payment at the same moment have an order.
 CREATE FUNCTION smile.refuse_frozen_payout() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE

@@ -28,8 +28,8 @@ private let page = ["limit", "after"]
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
     [
-      operations, accounts, officers, sessions, clients, members, employers, returns, billing, contributions, parameters,
-      documents, claims, jobs, sandbox,
+      operations, accounts, officers, sessions, clients, members, employers, returns, billing, contributions,
+      parameters, documents, claims, jobs, sandbox,
     ]
     .flatMap { $0 }
     .filter { environment != .production || !$0.options.contains(.sandbox) }

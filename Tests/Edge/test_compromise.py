@@ -145,7 +145,8 @@ def test_what_moves_money_or_rights_wants_a_fresh_proof_of_identity(make_server,
         (member, "PUT", "/v1/members/me/bank_account", account, {}),
         (member, "PUT", "/v1/account/password", {"current_password": PASSWORD, "new_password": NEW}, {}),
         (officer, "POST", f"/v1/compromise_reports/{member['member_id']}/closure", {"resolution": "x"}, {"key": True}),
-        (officer, "POST", "/v1/officers", {"email": "a@smile.test", "full_name": "A", "permissions": []}, {"key": True}),
+        (officer, "POST", "/v1/officers", {"email": "a@smile.test", "full_name": "Ani", "permissions": []},
+         {"key": True}),
         (officer, "PATCH", f"/v1/officers/{member['member_id']}", {"active": False}, {}),
     ]
     with Client(server) as client, server.cluster.connect(server.database) as connection:

@@ -33,6 +33,7 @@ class Side:
         self.ids["employment_id"] = self.worker["employment_id"]
         self.make_client()
         self.make_claim()
+        self.make_people()
         self.make_returns()
         self.documents = {"employer": self.upload(self.employer["token"], "other")}
 
@@ -40,6 +41,18 @@ class Side:
         made = self.api.post("/v1/clients", {"name": "Gaji", "scopes": ["returns:read"]},
                              token=self.employer["token"]).expect(201).json
         self.ids |= {"client_id": made["id"], "secret_id": made["secrets"][0]["id"]}
+
+    def make_people(self):
+        """An officer, and a report that somebody else uses the member's account; in the database, for a real report
+        would end the member's session."""
+        with self.actors.server.cluster.connect(self.actors.server.database) as connection:
+            self.ids["officer_id"], = connection.execute(
+                "SELECT id FROM smile.account_grant WHERE kind = 'officer' AND account_id = %s",
+                [self.actors.officer("publish")["id"]]).fetchone()
+            self.ids["report_id"], = connection.execute(
+                "INSERT INTO smile.compromise_report (account_id, member_id) SELECT account_id, member_id "
+                "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",
+                [self.member["member_id"]]).fetchone()
 
     def upload(self, token, purpose):
         return self.api.request("POST", f"/v1/documents?purpose={purpose}", body=PDF, token=token,
