@@ -19,14 +19,13 @@ package final class RandomSource: Sendable {
   /// Starts with an empty buffer.
   package init() {}
 
-  /// Bytes that no one else gets. Throws as `SecureRandom.bytes` does.
-  package func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
-    guard count <= RandomSource.bufferBytes else { return try SecureRandom.bytes(count) }
-    return try buffer.withLock { buffer throws(CryptoError) in
-      if buffer.count < count { buffer = try SecureRandom.bytes(RandomSource.bufferBytes) }
-      let taken = Array(buffer.suffix(count))
-      buffer.removeLast(count)
-      return taken
+  /// 64 bits that no one else gets. Throws as `SecureRandom.bytes` does.
+  package func word() throws(CryptoError) -> UInt64 {
+    try buffer.withLock { buffer throws(CryptoError) in
+      if buffer.isEmpty { buffer = try SecureRandom.bytes(RandomSource.bufferBytes) }
+      let word = buffer[(buffer.count - 8)...].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      buffer.removeLast(8)
+      return word
     }
   }
 }

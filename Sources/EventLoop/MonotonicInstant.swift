@@ -36,6 +36,8 @@ package struct MonotonicInstant: Comparable, Hashable, Sendable {
 extension Duration {
   /// Whole nanoseconds, saturating at 292 years.
   package var inNanoseconds: Int64 {
+    // Up to nine seconds fit in 64 bits; beyond, 128-bit divisions cost ten times as much.
+    if let small = Int64(exactly: attoseconds) { return small / 1_000_000_000 }
     let (seconds, attoseconds) = components
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     if overflow { return seconds < 0 ? .min : .max }

@@ -25,7 +25,8 @@ extension Connection: TurnEndObserver {
     default: break
     }
     scheduleFlush()
-    await room()
+    // Asked before, too: each await costs, and hardly any answer has to wait.
+    if isFull { await room() }
     return endAnswer(content)
   }
 

@@ -45,13 +45,34 @@ package enum PeerAddress: Hashable, Sendable, CustomStringConvertible {
     case .unix:
       return "unix"
     case .ipv4(let value):
-      return "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
+      return Self.dotted(value)
     case .ipv6(let high, let low):
       let bytes = (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
         + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
       var text = [CChar](repeating: 0, count: 46)
       guard unsafe inet_ntop(AF_INET6, bytes, &text, 46) != nil else { return "unknown" }
       return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+  }
+}
+
+extension PeerAddress {
+  /// Four decimal numbers; interpolating them would cost ten times as much, once a request.
+  private static func dotted(_ value: UInt32) -> String {
+    unsafe String(unsafeUninitializedCapacity: 15) { text in
+      var place = 0
+      for shift in [UInt32(24), 16, 8, 0] {
+        let byte = value >> shift & 255
+        for unit in [UInt32(100), 10, 1] where byte >= unit || unit == 1 {
+          unsafe text[place] = UInt8(truncatingIfNeeded: byte / unit % 10) + UInt8(ascii: "0")
+          place += 1
+        }
+        if shift > 0 {
+          unsafe text[place] = .dot
+          place += 1
+        }
+      }
+      return place
     }
   }
 }

@@ -4,6 +4,9 @@ package struct JSONWriter {
   package private(set) var bytes: [UInt8]
   private var needsComma = false
 
+  /// Goes on after what stands in a buffer already.
+  package init(appendingTo buffer: consuming [UInt8]) { bytes = buffer }
+
   /// - Parameter capacity: bytes to reserve.
   package init(capacity: Int = 256) {
     bytes = []
@@ -50,10 +53,20 @@ package struct JSONWriter {
   }
 
   /// Writes an integer as the next value.
-  package mutating func integer(_ value: some BinaryInteger) {
+  package mutating func integer(_ value: Int64) {
     separate()
-    bytes.append(contentsOf: String(value).utf8)
+    if value < 0 { bytes.append(ASCII.minus) }
+    let magnitude = value.magnitude
+    var unit: UInt64 = 1
+    while magnitude / unit >= 10 { unit *= 10 }
+    while unit > 0 {
+      bytes.append(ASCII.zero + UInt8(truncatingIfNeeded: magnitude / unit % 10))
+      unit /= 10
+    }
   }
+
+  /// Writes an integer as the next value.
+  package mutating func integer(_ value: Int) { integer(Int64(value)) }
 
   /// Writes true or false as the next value.
   package mutating func bool(_ value: Bool) {
@@ -155,10 +168,16 @@ extension JSONWriter {
   }
 
   /// A member with an integer.
-  package mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
+  package mutating func field(_ name: StaticString, _ value: Int64) {
     key(name)
     integer(value)
   }
+
+  /// A member with an integer.
+  package mutating func field(_ name: StaticString, _ value: Int) { field(name, Int64(value)) }
+
+  /// A member with an integer.
+  package mutating func field(_ name: StaticString, _ value: Int32) { field(name, Int64(value)) }
 
   /// A member with true or false.
   package mutating func field(_ name: StaticString, _ value: Bool) {
@@ -172,7 +191,7 @@ extension JSONWriter {
   }
 
   /// Writes nothing when the value is nil: absent rather than null.
-  package mutating func field(_ name: StaticString, optional value: (some BinaryInteger)?) {
+  package mutating func field(_ name: StaticString, optional value: Int64?) {
     if let value { field(name, value) }
   }
 

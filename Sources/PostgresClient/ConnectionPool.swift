@@ -45,20 +45,11 @@ final class ConnectionPool: PipelineConnectionOwner {
 
   // MARK: Opening
 
-  /// Opens all connections at once and waits for all attempts; throws the last error when none succeeded. The pool
-  /// goes on trying by itself in either case.
+  /// Opens one connection and then, without waiting, the others: the first is what a caller needs to begin. Throws
+  /// when it could not be made. The pool goes on trying by itself in either case.
   func start() async throws(DatabaseError) {
-    var firstError: DatabaseError?
-    var attempts: [Task<DatabaseError?, Never>] = []
-    while connections.count + connecting < size {
-      noteAttempt()
-      attempts.append(LoopActor.task { await self.attempt() })
-    }
-    for attempt in attempts {
-      let error = await attempt.value
-      firstError = firstError ?? error
-    }
-    if connections.isEmpty, let firstError { throw firstError }
+    noteAttempt()
+    if let error = await attempt() { throw error }
   }
 
   private var wanted: Int {
@@ -118,7 +109,7 @@ final class ConnectionPool: PipelineConnectionOwner {
   /// A connection for one user. Waits at most `waitLimit`; then throws `.busy`, or `.unavailable` when there is no
   /// connection at all. While the database has been gone for longer than that, throws at once.
   func acquire() async throws(DatabaseError) -> PipelineConnection {
-    if waiters.isEmpty, let free = free() { return lease(free) }
+    if let connection = take() { return connection }
     let now = LoopActor.shared.loop.now
     if isClosed { throw .unavailable(retryAfter: 1) }
     // A pool on demand has none while nobody needs one, and tries only while somebody waits.
@@ -137,6 +128,9 @@ final class ConnectionPool: PipelineConnectionOwner {
     }
     return try result.get()
   }
+
+  /// A connection, if one is free and nobody has waited longer.
+  func take() -> PipelineConnection? { waiters.isEmpty ? free().map(lease) : nil }
 
   /// Takes a connection back. One that isn't clean is closed: nothing of one user reaches the next.
   func release(_ connection: PipelineConnection) {

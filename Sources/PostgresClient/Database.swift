@@ -33,9 +33,9 @@ package final class Database {
       .dedicated, configuration, size: configuration.dedicatedConnections, isOnDemand: true)
   }
 
-  /// Opens the shared and leased connections and prepares the catalogue on each. Throws when no connection of a kind
-  /// could be made; the pools go on trying until `close`, so a caller may also go on and answer `.unavailable`
-  /// meanwhile.
+  /// Opens the shared and leased connections and prepares the catalogue on each; returns when there is one of each
+  /// kind, and the others follow. Throws when no connection of a kind could be made; the pools go on trying until
+  /// `close`, so a caller may also go on and answer `.unavailable` meanwhile.
   package func start() async throws(DatabaseError) {
     let sharedStart = LoopActor.task { await self.failure(of: self.shared) }
     let leasedFailure = await failure(of: leased)
@@ -67,7 +67,9 @@ package final class Database {
     let deadline = LoopActor.shared.loop.now + (limit ?? configuration.segmentLimit)
     var isRetry = false
     while true {
-      let connection = try await acquire(from: shared)
+      scheduleSweep()
+      // Taken at once where one is free, as nearly always: each await costs.
+      let connection = if let free = shared.take() { free } else { try await shared.acquire() }
       let outcome = await connection.submit(segment, until: deadline)
       shared.release(connection)
       switch outcome {

@@ -112,7 +112,8 @@ package final class App: RequestHandler, Sendable {
       request: request, endpoint: endpoint, services: services, requestID: id, language: language,
       token: token, query: query, access: access[index],
       parameterNames: router.parameterNames[index], parameterValues: values,
-      idempotencyKey: checked.idempotencyKey, isRehearsal: checked.isRehearsal, observation: observation)
+      idempotencyKey: checked.idempotencyKey, isRehearsal: checked.isRehearsal,
+      isCallerNew: token.map(services.limiter.wantsCaller(of:)) ?? false, observation: observation)
     switch endpoint.handler {
     case .open(let handler):
       if let failure = checked.failure { throw failure }

@@ -40,8 +40,7 @@ package enum ServerProgram {
 
   /// Checks what can be checked once for all processes, then keeps them running.
   private static func supervise(_ configuration: Configuration) throws -> Int32 {
-    try WorkerProcess.verifySchema(configuration)
-    try checkConnections(configuration)
+    try checkConnections(configuration, limit: WorkerProcess.verifySchema(configuration))
     _ = try Contract(directory: configuration.resources)
     _ = try BlockedPasswords(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)
@@ -58,12 +57,11 @@ package enum ServerProgram {
   }
 
   /// A pool that PostgreSQL can't fill would show as requests that wait, now and then.
-  private static func checkConnections(_ configuration: Configuration) throws {
+  private static func checkConnections(_ configuration: Configuration, limit: Int) throws {
     let worker = DatabaseConfiguration(conninfo: configuration.databaseURL, applicationName: "", statements: [])
     // Each worker has one more to listen on. The jobs process holds fewer, and one to listen on; 10 stay for people and
     // their programs.
     let wanted = configuration.workers * (worker.connectionsMax + 1) + 6
-    let limit = try KnownSchema.connectionsMax(conninfo: configuration.databaseURL)
     guard wanted <= limit - 10 else {
       throw StartFailure(
         "WORKERS=\(configuration.workers) may hold \(wanted) connections, but max_connections is \(limit), of which 10 "

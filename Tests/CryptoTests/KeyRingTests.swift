@@ -44,7 +44,7 @@ struct KeyRingTests {
   }
 
   @Test func fileModes() throws {
-    let path = "/tmp/smile-keyring-\(getpid())-\(Hex.encode(try RandomSource().bytes(8)))"
+    let path = "/tmp/smile-keyring-\(getpid())-\(Hex.encode(try SecureRandom.bytes(8)))"
     defer { unsafe unlink(path) }
     #expect(throws: KeyFileError.cannotOpen(errno: ENOENT)) { try KeyRing.load(path: path) }
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)

@@ -33,6 +33,7 @@ package final class AccessLog {
   private var buffer: [UInt8] = []
   private var dropped = 0
   private var flushIsDue = false
+  private var clock = LogClock()
 
   package init(isOn: Bool, descriptor: Int32 = STDOUT_FILENO) {
     self.isOn = isOn
@@ -45,9 +46,10 @@ package final class AccessLog {
       dropped += 1
       return
     }
-    var json = JSONWriter(capacity: 256)
+    var json = JSONWriter(appendingTo: buffer)
+    buffer = []
     json.object { json in
-      json.field("at", WallClock.now())
+      json.field("at", raw: clock.now())
       json.field("request_id", entry.id.description)
       json.field("method", optional: entry.method?.name.description)
       json.field("route", optional: entry.route)
@@ -60,7 +62,7 @@ package final class AccessLog {
       if dropped > 0 { json.field("lines_dropped", dropped) }
     }
     dropped = 0
-    buffer.append(contentsOf: json.bytes)
+    buffer = json.bytes
     buffer.append(UInt8(ascii: "\n"))
     if buffer.count >= Self.atomicWrite {
       flush()
@@ -91,24 +93,36 @@ package final class AccessLog {
   }
 }
 
-/// The machine's wall clock, for logs only; whatever has a deadline or a date takes the database's clocks.
-enum WallClock {
-  /// RFC 3339 in UTC with milliseconds.
-  static func now() -> String {
+/// The machine's wall clock, for the log only; whatever has a deadline or a date takes the database's clocks.
+struct LogClock {
+  private static let millisecondsAt = 21
+
+  private var second = -1
+  /// The moment as JSON text; of a new moment in the same second only the milliseconds are written anew.
+  private var text: [UInt8] = []
+
+  /// RFC 3339 in UTC with milliseconds, as a JSON string.
+  mutating func now() -> [UInt8] {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
-    var parts = unsafe tm()
-    var seconds = time.tv_sec
-    _ = unsafe gmtime_r(&seconds, &parts)
-    let (year, month, day) = unsafe (Int(parts.tm_year) + 1_900, Int(parts.tm_mon) + 1, Int(parts.tm_mday))
-    let (hour, minute, second) = unsafe (Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec))
-    let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
-    let clock = "\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2))"
-    return "\(date)T\(clock).\(padded(time.tv_nsec / 1_000_000, 3))+00:00"
+    if time.tv_sec != second {
+      second = time.tv_sec
+      text = Self.text(of: second)
+    }
+    var rest = time.tv_nsec / 1_000_000
+    for place in (Self.millisecondsAt..<Self.millisecondsAt + 3).reversed() {
+      text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+    return text
   }
 
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    let text = "\(number)"
-    return String(repeating: "0", count: max(0, width - text.count)) + text
+  private static func text(of second: Int) -> [UInt8] {
+    var parts = unsafe tm()
+    var second = second
+    _ = unsafe gmtime_r(&second, &parts)
+    var text = [CChar](repeating: 0, count: 40)
+    let length = unsafe strftime(&text, text.count, "\"%Y-%m-%dT%H:%M:%S.000+00:00\"", &parts)
+    return text.prefix(length).map { UInt8(bitPattern: $0) }
   }
 }

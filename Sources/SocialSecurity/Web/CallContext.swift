@@ -22,12 +22,14 @@ package final class CallContext: Sendable {
   let parameterValues: [String]
   let idempotencyKey: String?
   let isRehearsal: Bool
+  /// Whether the limiter doesn't know yet who the token belongs to.
+  let isCallerNew: Bool
   let observation: Observation
 
   init(
     request: Request, endpoint: Endpoint, services: Services, requestID: RequestID, language: Language,
     token: TokenDigest?, query: Query, access: [String], parameterNames: [String], parameterValues: [String],
-    idempotencyKey: String?, isRehearsal: Bool, observation: Observation
+    idempotencyKey: String?, isRehearsal: Bool, isCallerNew: Bool, observation: Observation
   ) {
     self.request = request
     self.endpoint = endpoint
@@ -41,6 +43,7 @@ package final class CallContext: Sendable {
     self.parameterValues = parameterValues
     self.idempotencyKey = idempotencyKey
     self.isRehearsal = isRehearsal
+    self.isCallerNew = isCallerNew
     self.observation = observation
   }
 
@@ -90,7 +93,7 @@ package final class CallContext: Sendable {
         case .write: try await services.database.write(segment, within: limit)
         case .rehearsal: try await services.database.rehearse(segment, within: limit)
         }
-      await noteCaller(results.first)
+      if isCallerNew { await noteCaller(results.first) }
       return results
     } catch {
       throw services.failures.failure(for: error)

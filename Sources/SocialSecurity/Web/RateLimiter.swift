@@ -50,8 +50,10 @@ package final class RateLimiter {
     self.clients = clients
   }
 
+  /// Whether it has to be told who a token belongs to.
+  func wantsCaller(of token: TokenDigest) -> Bool { isOn && callers[token] == nil }
+
   func remember(_ token: TokenDigest, _ caller: Caller) {
-    if callers[token] != nil { return }
     if callers.count >= Self.callersMax { callers.removeAll(keepingCapacity: true) }
     callers[token] = caller
   }

@@ -15,10 +15,9 @@ package struct RequestID: Sendable, CustomStringConvertible {
   /// Version 4 (RFC 9562 section 5.4).
   private static func fresh(_ random: RandomSource) -> SQLUUID {
     var (high, low): (UInt64, UInt64)
-    if let bytes = try? random.bytes(16) {
-      high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-      low = bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
-    } else {
+    do {
+      (high, low) = (try random.word(), try random.word())
+    } catch {
       // An id is no secret: the system's generator will do.
       var generator = SystemRandomNumberGenerator()
       (high, low) = (generator.next(), generator.next())

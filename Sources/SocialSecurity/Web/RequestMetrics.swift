@@ -55,7 +55,13 @@ package struct RequestMetrics: Sendable {
   /// Leaves word of what this process is at, for the supervisor's log line should it die of it. Never the path itself:
   /// the route's pattern holds no one's data.
   func began(_ id: RequestID, _ method: Method, route: String?) {
-    process.note("\(id.description) \(method.name) \(route ?? "-")".utf8)
+    var note = Array(id.description.utf8)
+    note.reserveCapacity(128)
+    note.append(UInt8(ascii: " "))
+    note.append(contentsOf: method.name.description.utf8)
+    note.append(UInt8(ascii: " "))
+    note.append(contentsOf: (route ?? "-").utf8)
+    process.note(note)
   }
 
   /// - Parameter route: the endpoint's index; nil for a request that found none.
