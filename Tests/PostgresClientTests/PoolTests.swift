@@ -27,7 +27,7 @@ extension DatabaseTests {
       var configuration = test.configuration(Self.all)
       change(&configuration)
       let database = Database(configuration)
-      try await database.start()
+      try await database.startAll()
       return (test, database)
     }
 

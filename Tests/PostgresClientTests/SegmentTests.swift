@@ -45,7 +45,7 @@ extension DatabaseTests {
     @Test @LoopActor func sessionsHaveTheirSettings() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let read = try await database.read(Segment(Self.settings))[0]
       #expect((0..<5).map { read.string(0, $0) } == ["UTC", "ISO, MDY", "UTF8", "smile-test", "on"])
       #expect(try await database.write(Segment(Self.settings))[0].string(0, 4) == "off")
@@ -55,7 +55,7 @@ extension DatabaseTests {
     @Test @LoopActor func anErrorInTheMiddleKeepsNothing() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       var segment = Segment()
       try segment.add(Self.insert, 1)
       try segment.add(Self.divide, 0)
@@ -80,7 +80,7 @@ extension DatabaseTests {
     @Test @LoopActor func anErrorAtTheSyncKeepsNothing() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.orphan, 99)) }
       guard case .server(let server)? = error else {
         Issue.record("\(String(describing: error))")
@@ -95,7 +95,7 @@ extension DatabaseTests {
     @Test @LoopActor func aSharedConnectionCannotWrite() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let error = await failure { () throws(DatabaseError) in try await database.read(Segment(Self.insert, 5)) }
       guard case .server(let server)? = error else {
         Issue.record("\(String(describing: error))")
@@ -105,12 +105,12 @@ extension DatabaseTests {
       await database.close()
     }
 
-    /// Hundreds of reads at once on four lines: each gets its own answer, errors among them hurt only their own
+    /// Hundreds of reads at once on few lines: each gets its own answer, errors among them hurt only their own
     /// segment.
     @Test @LoopActor func answersReachWhoAsked() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let tasks = (0..<800).map { number in
         Task { @LoopActor () -> Bool in
           do {
@@ -129,14 +129,14 @@ extension DatabaseTests {
         }
       }
       for task in tasks { #expect(await task.value) }
-      #expect(database.statistics.connectionsOpened == 8)
+      #expect(database.statistics.connectionsOpened == database.standing)
       await database.close()
     }
 
     @Test @LoopActor func largeParametersAndResultsDoNotBlock() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let large = [UInt8](repeating: 0xa5, count: 20 << 20)
       async let answer = database.write(Segment(Self.wide, large), within: .seconds(60))
       // The loop serves others meanwhile.
@@ -149,7 +149,7 @@ extension DatabaseTests {
     @Test @LoopActor func serialisationFailuresAreRetriedAsAWhole() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       var segment = Segment()
       try segment.add(Self.insert, 7)
       try segment.add(Self.flaky, 3)
@@ -169,17 +169,17 @@ extension DatabaseTests {
     @Test @LoopActor func aServerThatBecameReadOnlyIsLeft() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.refuse, "25006")) }
       #expect(error == .unavailable(retryAfter: 1))
-      #expect(await eventually { database.statistics.connectionsOpened == 12 })
+      #expect(await eventually { database.statistics.connectionsOpened == database.standing + 4 })
       await database.close()
     }
 
     @Test @LoopActor func theProductsOwnCodesArrive() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       let error = await failure { () throws(DatabaseError) in try await database.write(Segment(Self.refuse, "SM422")) }
       guard case .server(let server)? = error else {
         Issue.record("\(String(describing: error))")
@@ -192,7 +192,7 @@ extension DatabaseTests {
     @Test @LoopActor func aRehearsalKeepsNothing() async throws {
       let test = try make()
       let database = Database(test.configuration(Self.all))
-      try await database.start()
+      try await database.startAll()
       var segment = Segment()
       try segment.add(Self.insert, 1)
       try segment.add(Self.count)
@@ -207,7 +207,7 @@ extension DatabaseTests {
       #expect(server.sqlState == "23503")
       #expect(await eventually { database.statistics.leasedOpen == 4 })
       for _ in 0..<8 { #expect(try await database.write(Segment(Self.count))[0].int(0, 0) == 0) }
-      #expect(database.statistics.connectionsOpened == 8, "none was closed")
+      #expect(database.statistics.connectionsOpened == database.standing, "none was closed")
       await database.close()
     }
   }

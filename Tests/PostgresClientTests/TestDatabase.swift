@@ -66,3 +66,16 @@ extension Segment {
     try add(statement, repeat each values)
   }
 }
+
+extension Database {
+  /// The connections that stand once all are open.
+  var standing: Int { configuration.sharedConnections + configuration.leasedConnections }
+
+  /// As `start`, and waits for all connections, for tests that count them.
+  @LoopActor
+  func startAll() async throws(DatabaseError) {
+    try await start()
+    let stand = await eventually { statistics.sharedOpen + statistics.leasedOpen == standing }
+    if !stand { throw .unavailable(retryAfter: 1) }
+  }
+}

@@ -24,8 +24,8 @@ import Testing
     #expect(parse("\(officer) --permissions a,b") == #"a@b.id Ani ["a", "b"] -"#)
     #expect(parse("\(officer) --permissions ") == "a@b.id Ani [] -")
     #expect(
-      parse("\(officer) --permissions a --password-stdin", typed: "perahu kertas")
-        == #"a@b.id Ani ["a"] perahu kertas"#)
+      parse("\(officer) --permissions a --password-stdin", typed: "perahu kertas biru laut")
+        == #"a@b.id Ani ["a"] perahu kertas biru laut"#)
     #expect(parse("create-bank-client --name Bank") == "Bank")
     #expect(parse("demo-data") == "demo")
   }
