@@ -191,7 +191,7 @@ extension JSONWriter {
   }
 
   /// Writes nothing when the value is nil: absent rather than null.
-  package mutating func field(_ name: StaticString, optional value: Int64?) {
+  package mutating func field(_ name: StaticString, optional value: Int?) {
     if let value { field(name, value) }
   }
 
