@@ -5,6 +5,7 @@ import time
 import urllib.parse
 import uuid
 
+import psycopg
 import pytest
 
 from client import Client
@@ -133,7 +134,7 @@ def test_a_token_that_is_got_while_its_secret_is_revoked_dies_too(own, firm, own
                 [client["id"], client["secret"].encode()]).fetchone()
             assert refusal is None
             revoking.execute("SET lock_timeout = '100ms'")
-            with pytest.raises(Exception, match="lock timeout"):
+            with pytest.raises(psycopg.errors.LockNotAvailable):
                 revoking.execute("SELECT version FROM smile.client WHERE id = %s FOR UPDATE", [client["id"]])
         own_api.delete(f"/v1/clients/{client['id']}/secrets/{client['secrets'][0]['id']}",
                        token=firm["token"]).expect(204)
@@ -389,6 +390,23 @@ def test_a_revoked_front_end_takes_its_sessions_with_it(own_api, own_actors, off
     own_api.post("/v1/sessions", {"identifier": member["email"], "password": member["password"],
                                   "client_id": application["id"]}).expect(422, "unknown_client")
     post_form(own_api, "/v1/oauth/revoke", token="x", client_id=application["id"]).expect(401)
+
+
+def test_no_session_opens_through_a_front_end_that_is_being_revoked(own, own_api, own_actors, officer):
+    """It waits for the revocation, and is refused then."""
+    application, member = front_end(own_api, officer), own_actors.member()
+    opening = """
+        INSERT INTO smile.session (account_id, grant_id, client_id, expires_at)
+        SELECT s.account_id, s.grant_id, %s, s.expires_at FROM smile.session AS s WHERE s.id = %s"""
+    with own.cluster.connect(own.database) as revoking, own.cluster.connect(own.database) as log_in:
+        with revoking.transaction():
+            revoking.execute("UPDATE smile.client SET revoked_at = smile.security_now() WHERE id = %s",
+                             [application["id"]])
+            log_in.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                log_in.execute(opening, [application["id"], member["session_id"]])
+        with pytest.raises(psycopg.Error, match="unknown_client"):
+            log_in.execute(opening, [application["id"], member["session_id"]])
 
 
 def eventually(condition, within=10):

@@ -10,6 +10,7 @@ import Testing
       case .createOfficer(let email, let name, let permissions, let password):
         return "\(email.text) \(name.text) \(permissions) \(password?.text ?? "-")"
       case .createBankClient(let name): return name
+      case .endSessions(let email): return email?.text ?? "everybody"
       case .importMembers(let file): return file
       case .demoData: return "demo"
       }
@@ -27,6 +28,8 @@ import Testing
       parse("\(officer) --permissions a --password-stdin", typed: "perahu kertas biru laut")
         == #"a@b.id Ani ["a"] perahu kertas biru laut"#)
     #expect(parse("create-bank-client --name Bank") == "Bank")
+    #expect(parse("end-sessions --email A@B.id") == "a@b.id")
+    #expect(parse("end-sessions --everybody") == "everybody")
     #expect(parse("demo-data") == "demo")
   }
 
@@ -39,6 +42,8 @@ import Testing
     #expect(parse("\(officer) --permissions a --password-stdin") == "! the password: password_too_short")
     #expect(parse("create-bank-client --name") == "! --name?")
     #expect(parse("create-bank-client --name A --name B") == "! --name?")
+    #expect(parse("end-sessions") == "! --email is missing")
+    #expect(parse("end-sessions --everybody --email A@B.id") == "! --email has no meaning here")
     #expect(parse("demo-data --name A") == "! --name has no meaning here")
     #expect(parse("demo-data now") == "! now?")
   }

@@ -9,6 +9,8 @@ package enum AdminCommand: Sendable {
   case createOfficer(email: EmailAddress, name: PersonName, permissions: [String], password: Password?)
   /// Makes a bank's machine client and prints its secret once.
   case createBankClient(name: String)
+  /// Ends every session of the account with this address, or of all accounts.
+  case endSessions(of: EmailAddress?)
   /// Loads members who have a number from the system before this one.
   case importMembers(file: String)
   /// An officer, an employer with a user, and members with accounts, for trying things out; made once.
@@ -17,6 +19,7 @@ package enum AdminCommand: Sendable {
   package static let usage = """
     usage: smile-admin create-officer --email E-MAIL --name NAME --permissions A,B [--password-stdin]
            smile-admin create-bank-client --name NAME
+           smile-admin end-sessions (--email E-MAIL | --everybody)
            smile-admin import-members --file CSV
            smile-admin demo-data
     DATABASE_URL names the database as its owner sees it; KEY_FILE and PASSWORD_COST are the server's.
@@ -53,6 +56,9 @@ package enum AdminCommand: Sendable {
         name: try options.value("--name") { (text: String) throws(FieldProblem) in
           try TextRule.line(1...100).check(text)
         })
+    case "end-sessions":
+      let everybody = options.flag("--everybody")
+      self = .endSessions(of: everybody ? nil : try options.value("--email", EmailAddress.init(parsing:)))
     case "import-members":
       self = .importMembers(file: try options.value("--file") { (path: String) throws(FieldProblem) in path })
     case "demo-data": self = .demoData
@@ -68,7 +74,7 @@ package enum AdminCommand: Sendable {
     init(_ words: ArraySlice<String>) throws(Misuse) {
       var rest = words
       while let word = rest.popFirst() {
-        if word == "--password-stdin" {
+        if word == "--password-stdin" || word == "--everybody" {
           flags.insert(word)
         } else if word.hasPrefix("--"), values[word] == nil, let value = rest.popFirst() {
           values[word] = value

@@ -66,6 +66,11 @@ package struct AdminSession {
       try work.add(AdminStatements.createBankClient, name, secret.digest)
       let client = try await database.write(work).last?.string(0, 0) ?? ""
       print(Self.line([("client_id", client), ("client_secret", secret.text)]))
+    case .endSessions(let email):
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(AdminStatements.endSessions, email?.text)
+      print(Self.line([("ended", try await database.write(work).last?.string(0, 0) ?? "0")]))
     case .importMembers(let file): print(try await importMembers(file))
     case .demoData:
       if environment == .production { throw StartFailure("demo data have no place in production") }

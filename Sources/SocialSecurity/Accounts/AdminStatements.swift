@@ -22,6 +22,8 @@ enum AdminStatements {
   static let createBankClient = Statement(
     "admin.create_bank_client", "SELECT smile.create_bank_client($1, $2)", String.self, [UInt8].self)
 
+  static let endSessions = Statement("admin.end_sessions", "SELECT smile.end_sessions($1)", String?.self)
+
   static let registerEmployer = Statement(
     "admin.register_employer",
     "SELECT status, body FROM smile.register_employer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -64,7 +66,7 @@ enum AdminStatements {
     [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    act, accountExists, createOfficer, createBankClient, registerEmployer, waitingRegistration, approveEmployer,
-    employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
+    act, accountExists, createOfficer, createBankClient, endSessions, registerEmployer, waitingRegistration,
+    approveEmployer, employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
   ] + MemberImportStatements.all
 }
