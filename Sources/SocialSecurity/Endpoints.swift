@@ -214,8 +214,10 @@ package enum Endpoints {
     Endpoint(
       .POST, "/v1/claims/{claim_id}/decision", "decideClaim", [.officer("review_claims")], .idempotent, decideClaim),
     Endpoint(
-      .POST, "/v1/claims/{claim_id}/approval", "approveClaim", [.officer("approve_claims")], .idempotent, approveClaim),
-    Endpoint(.POST, "/v1/claims/{claim_id}/payment", "payClaim", [.officer("pay_claims")], .idempotent, payClaim),
+      .POST, "/v1/claims/{claim_id}/approval", "approveClaim", [.officer("approve_claims")], [.idempotent, .stepUp],
+      approveClaim),
+    Endpoint(
+      .POST, "/v1/claims/{claim_id}/payment", "payClaim", [.officer("pay_claims")], [.idempotent, .stepUp], payClaim),
   ]
 
   static let jobs: [Endpoint] = [
