@@ -43,7 +43,8 @@ package final class Services: Sendable {
     self.processes = processes
     failures = DatabaseFailures(constraints: Endpoints.constraints)
     catalogue = Endpoints.problems
-    contract = try Contract(directory: configuration.resources)
+    contract = try Contract(
+      directory: configuration.resources, without: Endpoints.absentPaths(in: configuration.environment))
     blockedPasswords = try BlockedPasswords(directory: configuration.resources)
     do {
       let keys = try KeyRing.load(path: configuration.keyFile)

@@ -2,11 +2,13 @@
 import concurrent.futures
 import email
 import email.policy
+import json
 import re
 import stat
 import time
 
 import pytest
+import yaml
 
 from client import Client
 
@@ -190,8 +192,14 @@ def test_a_production_database_shows_no_outbox_whatever_the_server_thinks(make_s
         client.put("/v1/sandbox/clock", {"now": None}, check=False).expect(404)
 
 
-def test_a_production_server_has_no_sandbox(make_server):
+def test_a_production_server_has_no_sandbox_and_speaks_of_none(make_server, contract):
     server = make_server(ENVIRONMENT="production", PASSWORD_COST=5)
     with Client(server) as client:
         client.get("/v1/sandbox/outbox", check=False).expect(404)
         client.put("/v1/sandbox/clock", {"now": None}, check=False).expect(404)
+        served = client.get("/openapi.json").expect(200).json
+        text = client.get("/openapi.yaml").expect(200).text
+    assert json.loads(json.dumps(yaml.safe_load(text), default=str)) == served
+    sandbox = {path for path in contract.spec["paths"] if path.startswith("/v1/sandbox/")}
+    assert sandbox and served["paths"].keys() == contract.spec["paths"].keys() - sandbox
+    assert "/sandbox/" not in text

@@ -1,24 +1,27 @@
 import Glibc
 import HTTPServer
 
-/// The contract as it is served: `openapi.yaml` of the resources, read and turned into JSON once at start.
+/// The contract as it is served: `openapi.yaml` of the resources as far as it speaks of what this environment serves,
+/// read and turned into JSON once at start.
 package struct Contract: Sendable {
   let yaml: [UInt8]
   let json: [UInt8]
 
-  /// - Parameter directory: where `openapi.yaml` lies.
+  /// - Parameters:
+  ///   - directory: where `openapi.yaml` lies.
+  ///   - absent: patterns of paths to leave out.
   /// - Throws: `StartFailure` when it can't be read or isn't plain YAML.
-  package init(directory: String) throws(StartFailure) {
+  package init(directory: String, without absent: Set<String> = []) throws(StartFailure) {
     let path = "\(directory)/openapi.yaml"
     guard let bytes = SmallFile.read(path), (try? UTF8Span(validating: bytes.span)) != nil else {
       throw StartFailure("\(path) can't be read")
     }
     do {
-      json = try PlainYAML.json(bytes)
+      yaml = ServedPaths.removing(absent, from: bytes)
+      json = try PlainYAML.json(yaml)
     } catch {
       throw StartFailure("\(path), \(error)")
     }
-    yaml = bytes
   }
 }
 
