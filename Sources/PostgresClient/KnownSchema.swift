@@ -18,4 +18,8 @@ package enum KnownSchema {
       throw .bookkeeping(error.message)
     }
   }
+
+  /// Whether PostgreSQL doesn't answer at all for the moment: down, starting up, out of reach. One that answers but
+  /// won't let us in isn't away. Waits, as `verify` does.
+  package static func isAway(conninfo: String) -> Bool { LibPQ.isAway(conninfo) }
 }

@@ -43,6 +43,15 @@ import CLibPQ
     }
   }
 
+  /// Whether no server answers there, or only one that is starting up or shutting down. One that answers and refuses
+  /// us isn't away. Waits.
+  static func isAway(_ conninfo: String) -> Bool {
+    switch unsafe PQping(conninfo) {
+    case PQPING_REJECT, PQPING_NO_RESPONSE: true
+    default: false
+    }
+  }
+
   /// One step of a non-blocking connect. The socket may be another one after each step.
   func pollConnect() -> ConnectStep {
     switch unsafe PQconnectPoll(raw) {

@@ -40,7 +40,10 @@ package enum ServerProgram {
 
   /// Checks what can be checked once for all processes, then keeps them running.
   private static func supervise(_ configuration: Configuration) throws -> Int32 {
-    try checkConnections(configuration, limit: WorkerProcess.verifySchema(configuration))
+    let isKnown = try WorkerProcess.unlessAway(configuration) {
+      try checkConnections(configuration, limit: WorkerProcess.verifySchema(configuration))
+    }
+    if !isKnown { complain("smile-server: PostgreSQL doesn't answer; not ready until it does") }
     _ = try Contract(directory: configuration.resources)
     _ = try BlockedPasswords(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)

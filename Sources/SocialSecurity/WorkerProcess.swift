@@ -15,8 +15,15 @@ package enum WorkerProcess {
   /// - Throws: `StartFailure` when it can't begin to serve.
   package static func run(_ configuration: Configuration, _ process: ProcessContext) throws(StartFailure) {
     yieldToDatabase()
-    try verifySchema(configuration)
-    try runLoop { () async throws(StartFailure) in try await serve(configuration, process) }
+    let isSchemaKnown: Bool
+    do {
+      isSchemaKnown = try unlessAway(configuration) { _ = try verifySchema(configuration) }
+    } catch {
+      throw StartFailure("\(error)")
+    }
+    try runLoop { () async throws(StartFailure) in
+      try await serve(configuration, process, isSchemaKnown: isSchemaKnown)
+    }
   }
 
   /// SCHED_BATCH of <linux/sched.h>, a part of the kernel's interface that glibc's module leaves out.
@@ -67,8 +74,12 @@ package enum WorkerProcess {
     let failure = Mutex<StartFailure?>(nil)
   }
 
+  /// - Parameter isSchemaKnown: false while PostgreSQL didn't answer: the worker lives then, but isn't ready, and
+  ///   answers 503 where it needs the database.
   @LoopActor
-  private static func serve(_ configuration: Configuration, _ process: ProcessContext) async throws(StartFailure) {
+  private static func serve(
+    _ configuration: Configuration, _ process: ProcessContext, isSchemaKnown: Bool
+  ) async throws(StartFailure) {
     let database = Database(
       DatabaseConfiguration(
         conninfo: configuration.databaseURL, applicationName: "smile-worker-\(process.seat.slot)",
@@ -94,7 +105,10 @@ package enum WorkerProcess {
       // A path has one socket for all workers; addresses have one each.
       try server.listen(on: listener, shared: configuration.listen.isPath)
       process.reportReady()
-      try await drainRequested(process)
+      let waiter = try DrainWaiter(process.drainSignal)
+      if !isSchemaKnown { LoopActor.task { await verifyLater(configuration, waiter) } }
+      await waiter.wait()
+      if let failure = waiter.failure { throw failure }
     } catch {
       throw StartFailure("\(error)")
     }
@@ -120,29 +134,6 @@ package enum WorkerProcess {
   /// Returns once the supervisor wants the process to drain, or is gone.
   @LoopActor
   static func drainRequested(_ process: ProcessContext) async throws(SystemError) {
-    let waiter = DrainWaiter()
-    let registration = try LoopActor.shared.loop.register(process.drainSignal, .read) { _ in waiter.resume() }
-    await waiter.wait()
-    LoopActor.shared.loop.deregister(registration)
-  }
-}
-
-/// Wakes one waiter once, whichever comes first: the wait or the event.
-@LoopActor
-private final class DrainWaiter {
-  private var continuation: CheckedContinuation<Void, Never>?
-  private var isDue = false
-
-  func resume() {
-    isDue = true
-    continuation?.resume()
-    continuation = nil
-  }
-
-  func wait() async {
-    // Judged inside: between a check outside and the suspension the event could pass unseen.
-    await withCheckedContinuation { waiter in
-      if isDue { waiter.resume() } else { continuation = waiter }
-    }
+    try await DrainWaiter(process.drainSignal).wait()
   }
 }

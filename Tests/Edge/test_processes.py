@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from client import Client
 from server import Server
 
 PATIENCE = 30   # seconds; the machine may be busy with other things
@@ -140,6 +141,60 @@ def ends_with(server, *words):
     server.process = None
     for word in words:
         assert word in server.log()
+
+
+def until_ready_is(status, server):
+    deadline = time.monotonic() + PATIENCE
+    while server.health("ready") != status:
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(make_server):
+    server = make_server(start=False, cluster_of_its_own=True)
+    server.cluster.stop()
+    server.start(wait=False)
+    until_ready_is(503, server)
+    assert server.health("live") == 200 and "PostgreSQL doesn't answer" in server.log()
+    with Client(server) as client:
+        refused = client.get("/v1/parameters?as_of=2026-10-01").expect(503)
+        assert int(refused.headers["Retry-After"]) >= 1
+        server.cluster.start()
+        deadline = time.monotonic() + PATIENCE   # each worker finds the database again by itself
+        while client.get("/v1/parameters?as_of=2026-10-01").status != 200:
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.05)
+    server.wait_until_ready()
+
+
+def test_a_server_that_waits_for_its_database_ends_when_it_is_told(make_server):
+    server = make_server(start=False, cluster_of_its_own=True)
+    server.cluster.stop()
+    server.start(wait=False)
+    until_ready_is(503, server)
+    assert server.stop() == 0
+    server.process = None
+
+
+def test_a_database_that_comes_back_with_another_schema_is_refused(make_server):
+    server = make_server(start=False, cluster_of_its_own=True)
+    server.cluster.create("smile_empty")
+    server.cluster.stop()
+    waiting = Server(server.cluster, "smile_empty").start(wait=False)
+    try:
+        until_ready_is(503, waiting)
+        waiting.cluster.start()
+        deadline = time.monotonic() + PATIENCE
+        while "smile-migrate up" not in waiting.log():
+            assert time.monotonic() < deadline and waiting.health("ready") != 200
+            time.sleep(0.05)
+    finally:
+        waiting.process.kill()
+        waiting.process.wait()
+
+
+def test_a_database_that_refuses_us_is_not_waited_for(cluster):
+    ends_with(Server(cluster, "smile_nowhere"), "smile_nowhere")
 
 
 def test_an_unknown_schema_is_refused(cluster):
