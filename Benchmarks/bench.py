@@ -29,6 +29,7 @@ TOKENS = 100
 SECONDS = int(os.environ.get("BENCH_SECONDS", 10))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 CONNECTIONS = 16
+FLOOD_SECONDS = int(os.environ.get("BENCH_FLOOD_SECONDS", 30))
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,6 +68,33 @@ def wait_for(port):
 
 def token(number):
     return "sat_" + str(number).rjust(43, "0")
+
+
+# Each try names somebody else, so that what is measured is the hashing and not the throttle of one account.
+LOG_INS = """
+local n, counts = 0, {}
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init() hashed, busy, other = 0, 0, 0 end
+function delay() return 100 end
+function request()
+  n = n + 1
+  return wrk.format('POST', '/v1/sessions', {['Content-Type'] = 'application/json'},
+    string.format('{"identifier": "nobody%d@flood.example", "password": "perahu kertas biru laut"}', n))
+end
+function response(status, headers)
+  if status == 401 then hashed = hashed + 1
+  elseif status == 503 and (headers['Retry-After'] or headers['retry-after']) then busy = busy + 1
+  else other = other + 1 end
+end
+function done()
+  for _, name in ipairs({'hashed', 'busy', 'other'}) do
+    local sum = 0
+    for _, thread in ipairs(threads) do sum = sum + thread:get(name) end
+    io.write(name, '=', sum, '\\n')
+  end
+end
+"""
 
 
 class Bench:
@@ -188,6 +216,37 @@ class Bench:
         self.row("p99 at half that load, against p50", f"{p99 / p50:.1f}", "under 5", p99 < 5 * p50)
         self.row("  p50 and p99", f"{p50 / 1000:.2f} and {p99 / 1000:.2f} ms", "", True)
 
+    def flood(self, rate):
+        """Members read at a quarter of what the server can do, first alone, then while 500 log-ins a second are offered."""
+        script = self.folder / "log_ins.lua"
+        script.write_text(LOG_INS)
+        quiet = self.read_p99(rate / 4)
+        # A connection sends every 100 ms or when its answer has come, so 200 of them keep offering 500 a second.
+        attack = subprocess.Popen(
+            ["wrk", "-t", "1", "-c", "200", "-d", f"{FLOOD_SECONDS + 4}s", "-s", script,
+             f"http://127.0.0.1:{self.server.port}"], stdout=subprocess.PIPE, text=True)
+        time.sleep(2)
+        loud = self.read_p99(rate / 4)
+        text = attack.communicate()[0]
+        offered = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
+        answers = {kind: int(count) for kind, count in re.findall(r"^(\w+)=(\d+)$", text, re.M)}
+        self.row("p99 of reads under a flood of log-ins, against quiet", f"{loud / quiet:.2f}", "under 2", loud < 2 * quiet)
+        self.row("  p99 quiet and under the flood", f"{quiet / 1000:.2f} and {loud / 1000:.2f} ms", "", True)
+        self.row("  log-ins offered a second", f"{offered:.0f}", "at least 500", offered >= 500)
+        self.row("  refused with 503 and Retry-After, of all", f"{answers['busy']} of {sum(answers.values())}",
+                 "all but what was hashed", answers["busy"] > 0 and answers["other"] == 0)
+
+    def read_p99(self, rate):
+        log = self.folder / "reads.log"
+        run("h2load", "--h1", "-c", 8, "-t", 1, f"--rps={max(1, int(rate / 8))}", f"--duration={FLOOD_SECONDS}",
+            f"--log-file={log}", "-H", f"Authorization: Bearer {token(1)}",
+            f"http://127.0.0.1:{self.server.port}/v1/members/me")
+        lines = [line.split("\t") for line in log.read_text().splitlines()]
+        if any(line[1] != "200" for line in lines):
+            raise SystemExit("reads were answered with something other than 200")
+        times = sorted(int(line[2]) for line in lines)
+        return times[len(times) * 99 // 100]
+
     # the process
 
     def start_up(self):
@@ -251,6 +310,7 @@ class Bench:
         self.row("idle worker, resident", f"{idle:.1f} MB", "under 20 MB", idle < 20)
         rate = self.reads()
         self.latency(rate)
+        self.flood(rate)
         self.start_up()
         self.sizes()
         self.allocations()

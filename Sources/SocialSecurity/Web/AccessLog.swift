@@ -49,7 +49,7 @@ package final class AccessLog {
     var json = JSONWriter(appendingTo: buffer)
     buffer = []
     json.object { json in
-      json.field("at", raw: clock.now())
+      json.field("at", raw: clock.stamp())
       json.field("request_id", entry.id.description)
       json.field("method", optional: entry.method?.name.description)
       json.field("route", optional: entry.route)
@@ -102,7 +102,7 @@ struct LogClock {
   private var text: [UInt8] = []
 
   /// RFC 3339 in UTC with milliseconds, as a JSON string.
-  mutating func now() -> [UInt8] {
+  mutating func stamp() -> [UInt8] {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
     if time.tv_sec != second {
