@@ -114,18 +114,33 @@ def admin(*arguments, **options):
 
 
 def log_in(identifier):
-    session = anyone.post("/v1/sessions", {"identifier": identifier, "password": PASSWORD, "device_name": "demo"})
+    return Caller(anyone.post("/v1/sessions", credentials(identifier))["access_token"])
+
+
+def log_in_officer(identifier):
+    """Officers show a second factor: without an authenticator it is a code by mail."""
+    asked = anyone.post("/v1/sessions", credentials(identifier), 401)
+    equal((asked["code"], asked["methods"]), ("mfa_required", ["email"]), "the second factor of an officer")
+    session = anyone.post("/v1/sessions/mfa", {"challenge": asked["challenge"], "code": mailed_token(identifier)})
     return Caller(session["access_token"])
+
+
+def credentials(identifier):
+    return {"identifier": identifier, "password": PASSWORD, "device_name": "demo"}
 
 
 def mails_to(recipient, **options):
     return anyone.get(f"/v1/sandbox/outbox?limit=1&recipient={urllib.parse.quote(recipient)}", **options)["items"]
 
 
+def mailed_token(recipient):
+    mails = mails_to(recipient)
+    expect(mails and mails[0].get("token"), f"a mail with a token for {recipient}")
+    return mails[0]["token"]
+
+
 def confirm(email):
-    mails = mails_to(email)
-    expect(mails and mails[0].get("token"), f"a mail with a token for {email}")
-    anyone.post("/v1/registrations/confirmation", {"token": mails[0]["token"]}, 200)
+    anyone.post("/v1/registrations/confirmation", {"token": mailed_token(email)}, 200)
 
 
 def client_token(client_id, client_secret):
@@ -326,7 +341,7 @@ def walk():
     bank_client = admin("create-bank-client", "--name", f"Bank Demo {RUN}")
     imported = admin("import-members", "--file", str(Month().members_file))
     print(f"     {json.dumps(imported)}")
-    officer, approver = log_in(email), log_in(other)
+    officer, approver = log_in_officer(email), log_in_officer(other)
     step("1b. An employer registers; the officer approves it; it gets its NPP and a user.")
     user, employer_id = register_employer(officer)
     step("1c. The employer creates a payroll client, which gets a token.")

@@ -27,6 +27,9 @@ package final class HashQueue: Sendable {
     line.close()
   }
 
+  /// Whether a piece of work would be refused now.
+  package var isFull: Bool { line.isFull }
+
   /// Runs `work` on the thread and returns to the caller's executor with its result.
   ///
   /// - Throws: `HashQueueFull` at once when `waitingMax` pieces are waiting.
@@ -50,6 +53,8 @@ private final class WorkLine: Sendable {
 
   private let state = Mutex(State())
   private let arrivals = Arrivals()
+
+  var isFull: Bool { state.withLock { $0.waiting.count >= HashQueue.waitingMax } }
 
   func append(_ work: @escaping @Sendable () -> Void) -> Bool {
     let isQueued = state.withLock { state in

@@ -12,6 +12,8 @@ package enum KeyPurpose: String, Sendable, CaseIterable {
   case cursor = "cursor"
   /// Keys under which throttles count what was typed.
   case throttle = "throttle"
+  /// Under one-time codes.
+  case oneTimeCode = "one-time-code"
   /// The seed of the key that signs verification codes.
   case signing = "signing"
 }

@@ -6,7 +6,7 @@ extension Endpoints {
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
-    SessionStatements.all, ClientStatements.all, MemberStatements.all,
+    SessionStatements.all, FactorStatements.all, ClientStatements.all, MemberStatements.all,
     EmployerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
     ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
@@ -15,7 +15,8 @@ extension Endpoints {
   /// Texts of every problem.
   package static let problems = ProblemCatalogue([
     WebProblems.all,
-    AccountProblems.all, OfficerProblems.all, SessionProblems.all, ClientProblems.all, MemberProblems.all,
+    AccountProblems.all, OfficerProblems.all, SessionProblems.all, FactorProblems.all, ClientProblems.all,
+    MemberProblems.all,
     EmployerProblems.all, ReturnProblems.all, BillingProblems.all, ParameterProblems.all,
     DocumentProblems.all, ClaimProblems.all,
   ])

@@ -28,7 +28,7 @@ private let page = ["limit", "after"]
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
     [
-      operations, accounts, officers, sessions, clients, members, employers, returns, billing, contributions,
+      operations, accounts, factors, officers, sessions, clients, members, employers, returns, billing, contributions,
       parameters, documents, claims, jobs, sandbox,
     ]
     .flatMap { $0 }
@@ -78,8 +78,21 @@ package enum Endpoints {
       .PATCH, "/v1/officers/{officer_id}", "updateOfficer", [.officer("manage_officers")], .stepUp, updateOfficer),
   ]
 
+  static let factors: [Endpoint] = [
+    Endpoint(.POST, "/v1/account/totp", "startTOTP", everyPerson, [.secret, .stepUp], startTOTP),
+    Endpoint(
+      .POST, "/v1/account/totp/confirmation", "confirmTOTP", everyPerson, [.secret, .stepUp], confirmTOTP),
+    Endpoint(.DELETE, "/v1/account/totp", "removeTOTP", everyPerson, [.secret, .stepUp], removeTOTP),
+    Endpoint(
+      .POST, "/v1/account/recovery_codes", "replaceRecoveryCodes", everyPerson, [.secret, .stepUp],
+      replaceRecoveryCodes),
+  ]
+
   static let sessions: [Endpoint] = [
     Endpoint(.POST, "/v1/sessions", "logIn", .open, .credentials, logIn),
+    Endpoint(.POST, "/v1/sessions/mfa", "finishLogIn", .open, .credentials, finishLogIn),
+    Endpoint(.POST, "/v1/sessions/mfa/resend", "resendCode", .open, .credentials, resendCode),
+    Endpoint(.POST, "/v1/sessions/step_up", "stepUpSession", everyPerson, [.secret, .credentials], stepUpSession),
     Endpoint(.POST, "/v1/sessions/refresh", "refreshSession", .open, .credentials, refreshSession),
     Endpoint(.GET, "/v1/sessions", "listSessions", everyPerson, listSessions),
     Endpoint(.DELETE, "/v1/sessions", "endOtherSessions", everyPerson, .secret, endOtherSessions),
@@ -126,7 +139,7 @@ package enum Endpoints {
       parameters: ["status"] + page, listEmployerRegistrations),
     Endpoint(
       .POST, "/v1/employer_registrations/{registration_id}/approval", "approveEmployerRegistration",
-      [.officer("manage_employers")], .idempotent, approveEmployerRegistration),
+      [.officer("manage_employers")], [.idempotent, .stepUp], approveEmployerRegistration),
     Endpoint(.GET, "/v1/employers", "listEmployers", employerReaders, parameters: page, listEmployers),
     Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
     Endpoint(

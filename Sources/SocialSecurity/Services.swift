@@ -15,6 +15,8 @@ package final class Services: Sendable {
   package let refreshSuccessor: HMACSHA256
   /// Keys throttles, so that no typed identifier is kept.
   package let throttleKey: HMACSHA256
+  /// Under it one-time codes are kept: six digits have too few values for a plain hash.
+  package let codeKey: HMACSHA256
   package let passwords: PasswordHasher
   package let blockedPasswords: BlockedPasswords
   /// The one thread that hashes passwords.
@@ -53,6 +55,7 @@ package final class Services: Sendable {
       nationalIDIndex = try HMACSHA256(key: try keys.oldest(.nationalIDIndex).bytes)
       refreshSuccessor = try HMACSHA256(key: try keys.newest(.refresh).bytes)
       throttleKey = try HMACSHA256(key: try keys.newest(.throttle).bytes)
+      codeKey = try HMACSHA256(key: try keys.newest(.oneTimeCode).bytes)
       passwords = try PasswordHasher(keys, cost: configuration.passwordCost)
       hashing = try HashQueue()
     } catch {

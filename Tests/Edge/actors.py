@@ -1,7 +1,11 @@
 """People and machines for a test, made as the world makes them: through the API and smile-admin."""
+import base64
 import datetime
+import hmac
 import itertools
 import json
+import struct
+import time
 import urllib.parse
 
 PASSWORD = "perahu-kertas-di-laut-7"
@@ -9,6 +13,7 @@ EVERY_PERMISSION = ("read_members", "verify_members", "manage_employers", "revie
                     "pay_claims", "manage_billing", "manage_parameters", "publish", "manage_officers", "manage_clients",
                     "read_audit")
 EVERY_SCOPE = ("returns:write", "returns:read", "billings:read", "workers:write", "workers:read")
+FRESH = 200   # seconds: a log-in counts as proof of identity for 300
 numbers = itertools.count(1)   # one for the process: what it makes never meets what another made
 
 
@@ -20,15 +25,32 @@ class Actors:
         self.known = {}
 
     def once(self, kind, make):
-        """Somebody whom other actors need and who may be the same for all."""
-        if kind not in self.known:
-            self.known[kind] = make()
-        return self.known[kind]
+        """Somebody whom other actors need and who may be the same for all; logged in anew before that grows stale."""
+        made, at = self.known.get(kind, (None, 0))
+        if made is not None and time.monotonic() - at < FRESH:
+            return made
+        made = make() if made is None else made | self.log_in(made["email"])
+        self.known[kind] = made, time.monotonic()
+        return made
 
-    def log_in(self, identifier, password=PASSWORD):
-        answer = self.client.post("/v1/sessions", {"identifier": identifier, "password": password}).expect(201).json
-        return {"token": answer["access_token"], "refresh_token": answer["refresh_token"],
-                "session_id": answer["session"]["id"]}
+    def log_in(self, identifier, password=PASSWORD, **more):
+        session = self.try_log_in(identifier, password, **more).expect(201).json
+        return {"token": session["access_token"], "refresh_token": session["refresh_token"],
+                "session_id": session["session"]["id"], "device_token": session.get("device_token")}
+
+    def try_log_in(self, identifier, password=PASSWORD, **more):
+        """The answer; where a second factor is asked for, that to the code that was mailed."""
+        answer = self.client.post("/v1/sessions", {"identifier": identifier, "password": password} | more)
+        if answer.status != 401 or answer.code != "mfa_required":
+            return answer
+        return self.client.post("/v1/sessions/mfa", {
+            "challenge": answer.json["challenge"], "code": self.mailed_token(identifier)})
+
+    def switch(self, email, grant):
+        """The answer's body once the client's session acts in that grant, by a code that was mailed."""
+        asked = self.client.put("/v1/sessions/current/role", {"grant_id": grant}).expect(401, "mfa_required").json
+        code = {"challenge": asked["challenge"], "code": self.mailed_token(email)}
+        return self.client.post("/v1/sessions/mfa", code).expect(200).json
 
     def prove(self, token):
         """The person has proved who they are just now: what made a token long ago isn't what a test is about."""
@@ -48,13 +70,35 @@ class Actors:
     def confirm(self, email):
         self.client.post("/v1/registrations/confirmation", {"token": self.mailed_token(email)}).expect(200)
 
-    def officer(self, *permissions):
-        """An officer with these permissions, `all` for every one, none without."""
+    def mailed_code(self, email):
+        return {"code": self.mailed_token(email)}
+
+    def totp_code(self, secret, steps_ago=0):
+        """What an authenticator with this secret shows now, or showed so many steps ago (RFC 6238)."""
+        with self.server.cluster.connect(self.server.database) as connection:
+            clock = "SELECT extract(epoch FROM smile.security_now())::float"
+            moment = connection.execute(clock).fetchone()[0]
+        if moment % 30 > 28:   # the code must not change on its way
+            time.sleep(30 - moment % 30)
+            moment += 2
+        counter = struct.pack(">q", int(moment) // 30 - int(steps_ago))
+        digest = hmac.new(base64.b32decode(secret), counter, "sha1").digest()
+        offset = digest[-1] & 15
+        number = struct.unpack(">I", digest[offset:offset + 4])[0] & 0x7FFFFFFF
+        return {"code": f"{number % 1_000_000:06}"}
+
+    def officer_account(self, *permissions):
+        """An officer who hasn't logged in, with these permissions, `all` for every one, none without."""
         granted = EVERY_PERMISSION if permissions == ("all",) else permissions
         email = f"petugas{next(numbers)}@smile.test"
         made = json.loads(self.server.run("smile-admin", "create-officer", "--email", email, "--name", "Petugas Uji",
                                           "--permissions", ",".join(granted), "--password-stdin", input=PASSWORD))
-        return {"id": made["account_id"], "email": email, "password": PASSWORD} | self.log_in(email)
+        return {"id": made["account_id"], "email": email, "password": PASSWORD}
+
+    def officer(self, *permissions):
+        """The same with a session."""
+        made = self.officer_account(*permissions)
+        return made | self.log_in(made["email"])
 
     def registration(self):
         """An employer's registration that nobody has decided on yet."""

@@ -1,4 +1,5 @@
 """A small HTTP client that keeps its connection and lets the contract judge every answer."""
+import concurrent.futures
 import http.client
 import io
 import json
@@ -109,6 +110,15 @@ class Client:
 
     def delete(self, target, **options):
         return self.request("DELETE", target, **options)
+
+
+def at_once(server, count, work):
+    """The answers of `count` calls of work(client), started together on connections of their own."""
+    def one(_):
+        with Client(server) as client:
+            return work(client)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
 
 
 def send_raw(server, data, timeout=5):

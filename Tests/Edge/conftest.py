@@ -91,6 +91,34 @@ def make_server(cluster, migrated):
         yield make
 
 
+@pytest.fixture(scope="module")
+def own(make_server):
+    """A server of this module whose clock its tests may move and whose peers they may invent."""
+    return make_server(PROXIES="127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def own_actors(own, actors_on):
+    return actors_on(own)
+
+
+@pytest.fixture
+def own_api(own):
+    with Client(own) as client:
+        yield client
+
+
+@pytest.fixture
+def later(own, own_actors):
+    """later(seconds) moves the security clock to so long after the test's start."""
+    with own.cluster.connect(own.database) as connection:
+        start = connection.execute("SELECT security_offset FROM smile.clock").fetchone()[0]
+        yield lambda seconds: connection.execute(
+            "UPDATE smile.clock SET security_offset = %s + make_interval(secs => %s)", [start, seconds])
+        connection.execute("UPDATE smile.clock SET security_offset = %s", [start])
+    own_actors.known.clear()   # their sessions may have met their end, and the jobs process have deleted them
+
+
 @pytest.fixture(scope="session")
 def server(cluster, migrated):
     """The server that most tests share. None of its processes may die on the way."""
@@ -136,17 +164,17 @@ def callers(server, actors):
 @pytest.fixture(scope="session")
 def caller_of(server, actors):
     """caller_of(operation): somebody who may call it."""
-    made = {"member": actors.member, "employer": actors.employer, "officer": lambda: actors.officer("all"),
-            "client": actors.payroll, "bank": actors.bank}
+    persons = {"member": actors.member, "employer": actors.employer, "officer": lambda: actors.officer("all")}
+    machines = {"client": actors.payroll, "bank": actors.bank}
     known = {"nobody": Client(server)}
 
     def caller(operation):
         kind = next(iter(operation.access), "nobody").split(":")[0]
         kind = "member" if kind == "any" else kind
+        if kind in persons:
+            return Client(server, actors.once(f"caller {kind}", persons[kind])["token"])
         if kind not in known:
-            known[kind] = Client(server, made[kind]()["token"])
-        if operation.spec.get("x-step-up"):
-            actors.prove(known[kind].token)
+            known[kind] = Client(server, machines[kind]()["token"])
         return known[kind]
 
     return caller

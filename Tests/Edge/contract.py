@@ -136,7 +136,8 @@ class Contract:
         self.validate(answer.json, "components", "schemas", "Problem")
         if answer.json["status"] != answer.status or answer.json["request_id"] != answer.headers["X-Request-Id"]:
             raise Violation(f"the problem contradicts its answer: {answer.text[:500]}")
-        if re.search(r"PQ|SQLSTATE|pg_|smile\.|\.swift|violates", answer.text):
+        said = answer.text.replace(answer.json.get("challenge") or "challenge", "")   # random letters say nothing
+        if re.search(r"PQ|SQLSTATE|pg_|smile\.|\.swift|violates", said):
             raise Violation(f"the problem tells of the machinery: {answer.text[:500]}")
 
     def unseen(self):

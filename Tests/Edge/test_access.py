@@ -9,6 +9,8 @@ STRANGERS = {
     "no token": {},
     "another scheme": {"Authorization": "Basic c21pbGU6c21pbGU="},
     "a malformed token": {"Authorization": "Bearer sat_short"},
+    "a token that is too long": {"Authorization": "Bearer sat_" + "A" * 44},
+    "another alphabet": {"Authorization": "Bearer sat_" + "A" * 42 + "+"},
     "an unknown token": {"Authorization": "Bearer sat_" + "A" * 43},
     "a refresh token": {"Authorization": "Bearer srt_" + "A" * 43},
     "two tokens": {"Authorization": "Bearer sat_" + "A" * 43 + ", Bearer sat_" + "B" * 43},

@@ -15,7 +15,8 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
 IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
-            "client", "client_secret", "session", "access_token", "refresh_token", "member", "member_number",
+            "known_device", "totp", "recovery_code", "mfa_challenge", "client", "client_secret", "session",
+            "access_token", "refresh_token", "member", "member_number",
             "national_id", "employer", "clock", "legal_parameter", "audit_log", "outbox", "compromise_report",
             "officer_permission"}
 
@@ -38,6 +39,7 @@ DEFINERS = {
         "employer_users": "compares the caller's employer",
         "end_other_sessions": "the caller's own",
         "end_session": "the caller's own",
+        "finish_log_in": "wants the challenge's digest and a code",
         "front_end_of": "wants a token's digest",
         "get_client": "wants who manages the client",
         "introspect_token": "wants the secret's digest; of the client's own tokens",
@@ -60,13 +62,19 @@ DEFINERS = {
         "reset_password": "wants the mailed token",
         "register_member": "compares four facts; answers nothing",
         "resend_confirmation": "answers nothing",
+        "remove_totp": "the caller's own",
+        "replace_recovery_codes": "the caller's own",
+        "resend_code": "answers nothing",
         "revoke_client": "wants who manages the client",
         "revoke_client_secret": "wants who manages the client",
         "revoke_token": "wants the token's digest and the secret's; a front end has none",
         "search_members": "wants an officer who reads members; leaves a trace",
+        "start_totp": "the caller's own",
+        "step_up": "the caller's own; the server has verified password or code",
         "switch_grant": "the caller's own grants",
         "update_client": "wants who manages the client",
         "update_officer": "wants an officer who manages officers",
+        "waiting_totp": "the caller's own; counts the try",
     },
     "smile_owner": {
         "approve_employer_registration": "wants an officer who manages employers",
@@ -255,7 +263,8 @@ def test_without_a_caller_every_table_is_empty(as_server, db, actors):
 
 
 def test_the_tables_of_identity_are_closed_to_the_server(as_server, db):
-    tables = ["account", "account_grant", "mail_token", "security_event", "log_in_throttle", "client", "client_secret",
+    tables = ["account", "account_grant", "mail_token", "security_event", "log_in_throttle", "known_device", "totp",
+              "recovery_code", "mfa_challenge", "client", "client_secret",
               "session", "access_token", "refresh_token"]
     assert not set(tables) & set(readable(db))
     for table in tables:

@@ -4,6 +4,7 @@ import concurrent.futures
 import psycopg
 import pytest
 
+from actors import Actors
 from client import Client, new_key
 
 PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
@@ -198,7 +199,7 @@ def test_nobody_handles_a_claim_of_their_own(walk, db, actors):
         SELECT o.id FROM smile.account_grant AS o JOIN smile.account_grant AS m ON m.account_id = o.account_id
         WHERE m.member_id = %s AND m.active AND o.kind = 'officer'
         """, [claim.person["member_id"]]).fetchone()[0]
-    switched = claim.member.put("/v1/sessions/current/role", {"grant_id": str(grant)}).expect(200).json
+    switched = Actors(claim.member).switch(claim.person["email"], str(grant))
     own = claim.member.acting(switched["access_token"])
     claim.act(own, "assignment", None, 403, "own_claim")
     claim.act(claim.officer, "assignment")

@@ -74,11 +74,14 @@ def test_a_mailed_token_works_and_is_erased_once_delivered(mailing, actors_on):
     registration = actors.registration()
     with Client(mailing, actors.officer("all")["token"]) as officer:
         officer.post(f"/v1/employer_registrations/{registration['id']}/approval", {}, key=True).expect(200)
-    mail = eventually(mailing.mails)[0].get_content()
-    token = re.search(r"^[A-Za-z0-9_-]{43}$", mail, re.M)[0]
+    def tokens():   # the officer was mailed a code to log in with, too
+        texts = [mail.get_content() for mail in mailing.mails()]
+        return [found[0] for text in texts if (found := re.search(r"^[A-Za-z0-9_-]{43}$", text, re.M))]
+    token, = eventually(tokens)
     with mailing.cluster.connect(mailing.database) as connection:
-        eventually(lambda: connection.execute("SELECT delivered_at FROM smile.outbox").fetchone()[0])
-        assert connection.execute("SELECT sealed_parameters FROM smile.outbox").fetchone()[0] is None
+        eventually(lambda: connection.execute(
+            "SELECT bool_and(delivered_at IS NOT NULL) FROM smile.outbox").fetchone()[0])
+        assert connection.execute("SELECT DISTINCT sealed_parameters FROM smile.outbox").fetchall() == [(None,)]
     with Client(mailing) as anyone:
         anyone.post("/v1/registrations/confirmation", {"token": token}).expect(200)
 

@@ -162,8 +162,8 @@ def test_a_change_ends_every_other_session_and_every_old_token(own_api, own_acto
     own_api.post("/v1/sessions/refresh", {"refresh_token": changed["refresh_token"]}).expect(200)
     log_in(own_api, member["email"], PASSWORD).expect(401)
     log_in(own_api, member["email"], NEW).expect(201)
-    notice = own_actors.mails(member["email"])[0]
-    assert notice["template"] == "security_notice" and "Password changed" in notice["text"]
+    assert any("Password changed" in mail["text"] for mail in own_actors.mails(member["email"])
+               if mail["template"] == "security_notice")
 
 
 def test_a_hash_that_is_made_anew_ends_no_session(own_api, own_actors, own_db):

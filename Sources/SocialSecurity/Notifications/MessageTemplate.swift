@@ -54,6 +54,30 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "log_in_code": (
+      MessageTemplate(
+        subject: "Kode masuk",
+        text: """
+          Yth. {full_name},
+
+          kode masuk Anda: {token}
+
+          Kode ini berlaku 10 menit dan satu kali. Jangan berikan kepada siapa pun, juga bukan kepada petugas kami.
+          Jika Anda tidak sedang masuk, orang lain mengetahui kata sandi Anda: segera gantilah.
+
+          """),
+      MessageTemplate(
+        subject: "Your log-in code",
+        text: """
+          Dear {full_name},
+
+          your log-in code: {token}
+
+          It is good for 10 minutes and once. Give it to nobody, not even to us.
+          If you aren't logging in, somebody knows your password: change it at once.
+
+          """)
+    ),
     "account_exists": (
       MessageTemplate(
         subject: "Anda sudah memiliki akun",

@@ -17,37 +17,68 @@ struct SessionTokens: Sendable {
     self.refresh = refresh
   }
 
-  /// Puts the tokens, which the database never sees, before what it says about the session.
-  ///
-  /// - Throws: 401 `invalid_refresh_token` when it says no: that refusal is an answer, because it ends a session.
+  /// - Throws: 401 `invalid_refresh_token` when the database says no: that refusal is an answer, because it ends a
+  ///   session.
   func answer(_ result: QueryResult?) throws(Failure) -> Response {
+    if result?.int(0, 0) == 401 { throw Failure(401, "invalid_refresh_token") }
+    return try Self.answer(result, write)
+  }
+
+  func write(to json: inout JSONWriter) {
+    json.field("access_token", access.text)
+    json.field("refresh_token", refresh.text)
+  }
+
+  /// Puts tokens, which the database never sees, before what it says about the session.
+  static func answer(
+    _ result: QueryResult?, _ tokens: (inout JSONWriter) -> Void
+  ) throws(Failure) -> Response {
     guard let result, let status = result.int(0, 0) else { throw .bug }
-    if status == 401 { throw Failure(401, "invalid_refresh_token") }
     let about = result.bytes(0, 1)
     guard about.first == UInt8(ascii: "{") else { throw .bug }
-    var json = JSONWriter(capacity: about.count + 160)
+    var json = JSONWriter(capacity: about.count + 224)
     json.object { json in
-      json.key("access_token")
-      json.string(access.text)
-      json.key("refresh_token")
-      json.string(refresh.text)
-      json.key("token_type")
-      json.string("Bearer")
+      tokens(&json)
+      json.field("token_type", "Bearer")
     }
     return .json(status, json.bytes.dropLast() + [UInt8(ascii: ",")] + about.dropFirst())
   }
 }
 
-/// Under what a try to log in is counted: keyed hashes, so that the table names nobody and unknown identifiers behave
-/// as known ones.
-struct ThrottleKeys: Sendable {
-  /// Identifier and source.
-  let pair: [UInt8]
-  /// The source alone; nil for the machine itself and its proxy, from which everyone seems to come.
-  let source: [UInt8]?
+/// The challenge that a log-in may be answered with, and the code that may go out for it.
+struct FreshChallenge: Sendable {
+  let token: FreshToken
+  let code: OneTimeCode
 
-  init(_ identifier: String, from address: PeerAddress, _ key: HMACSHA256) {
-    pair = key.code("pair\u{1F}\(address.bucket)\u{1F}\(identifier)")
-    source = address.isLocal ? nil : key.code("source\u{1F}\(address.bucket)")
+  init(_ services: Services) throws(Failure) {
+    token = try FreshToken(.challenge)
+    code = try OneTimeCode.make(for: token.digest, services)
+  }
+}
+
+/// What `smile.log_in_answer` becomes: tokens, or 401 `mfa_required` with the challenge.
+struct LogInAnswer: Sendable {
+  private let tokens: SessionTokens
+  private let device: FreshToken?
+  private let challenge: FreshChallenge?
+
+  init(_ tokens: SessionTokens, _ device: FreshToken?, _ challenge: FreshChallenge?) {
+    self.tokens = tokens
+    self.device = device
+    self.challenge = challenge
+  }
+
+  /// - Throws: 401 `mfa_required`; nothing was undone, for the challenge has to stay.
+  func response(_ result: QueryResult?) throws(Failure) -> Response {
+    if let challenge, result?.int(0, 0) == 401 {
+      var failure = Failure(401, "mfa_required", extensions: [("challenge", challenge.token.text)])
+      failure.lists = [("methods", (result?.string(0, 3) ?? "").split(separator: " ").map(String.init))]
+      throw failure
+    }
+    let isNew = result?.bool(0, 2) ?? false
+    return try SessionTokens.answer(result) { json in
+      tokens.write(to: &json)
+      if isNew { json.field("device_token", optional: device?.text) }
+    }
   }
 }

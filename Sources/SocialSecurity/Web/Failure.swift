@@ -12,6 +12,8 @@ package struct Failure: Error, Sendable {
   package var retryAfter: Int?
   /// More members of the problem, such as `current_etag`.
   package var extensions: [(name: String, value: String)]
+  /// Members of the problem that are lists of texts, such as the `methods` of `mfa_required`.
+  package var lists: [(name: String, values: [String])] = []
   /// The methods that a path has, for the `Allow` of a 405.
   package var allow: String?
   /// Why, for the log alone: an SQLSTATE and names from the schema, never a value.

@@ -45,6 +45,10 @@ struct Problem {
         json.key(name)
         json.string(value)
       }
+      for (name, values) in failure.lists {
+        json.key(name)
+        json.array { json in values.forEach { json.string($0) } }
+      }
       if !failure.errors.isEmpty { write(failure.errors, to: &json) }
     }
     return json.bytes

@@ -15,6 +15,8 @@ package struct TokenDigest: Sendable, Hashable {
     case access = "sat_"
     case refresh = "srt_"
     case clientSecret = "sck_"
+    case device = "sdt_"
+    case challenge = "smc_"
   }
 
   /// Characters of a token after its prefix: 32 bytes in base64url (RFC 4648 section 5) without padding.
