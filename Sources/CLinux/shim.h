@@ -3,6 +3,7 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -31,8 +32,15 @@ static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_
   return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
 }
 
-static inline int clinux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_ms) {
-  int count = epoll_wait(epoll, events, capacity, timeout_ms);
+// Waits for at most so many nanoseconds, or without end when they are negative. A kernel before 5.11 has no
+// epoll_pwait2; there the time is rounded up to milliseconds.
+static inline int clinux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+  struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  int count = epoll_pwait2(epoll, events, capacity, timeout_ns < 0 ? NULL : &timeout, NULL);
+  if (count < 0 && errno == ENOSYS) {
+    int64_t timeout_ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
+    count = epoll_wait(epoll, events, capacity, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
+  }
   return count < 0 ? -errno : count;
 }
 

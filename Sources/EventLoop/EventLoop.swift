@@ -153,9 +153,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
   private func waitForEvents(_ events: inout [epoll_event]) -> Int32 {
     sleeping.store(true, ordering: .sequentiallyConsistent)
     defer { sleeping.store(false, ordering: .sequentiallyConsistent) }
-    var timeout: Int32 = 0
+    var timeout: Int64 = 0
     if unsafe localJobs.isEmpty, foreignJobs.withLock({ $0.isEmpty }), !stopping.load(ordering: .relaxed) {
-      timeout = millisecondsToNextTimer()
+      timeout = nanosecondsToNextTimer()
     }
     return unsafe events.withUnsafeMutableBufferPointer { buffer in
       unsafe clinux_epoll_wait(epoll, buffer.baseAddress, Int32(buffer.count), timeout)
@@ -163,11 +163,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor {
   }
 
   @LoopActor
-  private func millisecondsToNextTimer() -> Int32 {
+  private func nanosecondsToNextTimer() -> Int64 {
     guard let earliest = timers.earliest else { return -1 }
-    let nanoseconds = (earliest - .read()).inNanoseconds
-    // Rounded up, lest the loop spins through the last millisecond.
-    return nanoseconds <= 0 ? 0 : Int32(clamping: nanoseconds / 1_000_000 + 1)
+    // To the nanosecond: time rounded from the moment of the wait would tell how long the work before it took.
+    return max(0, (earliest - .read()).inNanoseconds)
   }
 
   @LoopActor

@@ -11,9 +11,10 @@ struct Beat: Sendable {
     self.start = start
   }
 
-  /// Waits for the next beat.
+  /// Waits for the next beat. Timers count from the beginning of the loop's turn, and so does this.
+  @LoopActor
   func next() async {
-    let past = (MonotonicInstant.read() - start).inNanoseconds % Self.length
+    let past = (LoopActor.shared.loop.now - start).inNanoseconds % Self.length
     await sleep(for: .nanoseconds(Self.length - past))
   }
 }
