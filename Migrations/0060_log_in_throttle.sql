@@ -91,8 +91,8 @@ DROP FUNCTION smile.begin_log_in(text, bytea, bytea);
 SET LOCAL ROLE smile_owner;
 DROP FUNCTION smile.count_try(bytea, integer, interval);
 
--- The hash to verify for an identifier; none when nobody confirmed it. identifier_key and source_key are keyed hashes of
--- what was typed and of where it came from; source_counts is false for the machine itself and its proxy, from which
+-- The hash to verify for an identifier; none when nobody confirmed it. identifier_key and source_key are keyed hashes
+-- of what was typed and of where it came from; source_counts is false for the machine itself and its proxy, from which
 -- everyone seems to come. The owner is told of the 10th and of the 50th failure.
 CREATE FUNCTION smile.begin_log_in(
   identifier text, identifier_key bytea, source_key bytea, source_counts boolean, device_digest bytea)

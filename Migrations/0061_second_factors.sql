@@ -68,7 +68,8 @@ $policies$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON smile.totp, smile.recovery_code, smile.mfa_challenge TO smile_auth;
 
 -- With what a log-in to this grant has to be completed; empty: the password is enough. Who has TOTP is always asked for
--- it and can't fall back on a code by mail. Officers need a second factor, and administrators of an employer that says so.
+-- it and can't fall back on a code by mail. Officers need a second factor, and so do administrators of an employer that
+-- says so.
 CREATE FUNCTION smile.second_factor_methods(wanted_grant uuid) RETURNS text[] LANGUAGE sql STABLE
 RETURN (
   SELECT CASE
@@ -121,8 +122,8 @@ BEGIN
 END
 $$;
 
--- The caller's secret-to-be, sealed by the server. It counts once its first code has been shown; until then an older one
--- does.
+-- The caller's secret-to-be, sealed by the server. It counts once its first code has been shown; until then an older
+-- one does.
 CREATE FUNCTION smile.start_totp(totp_id uuid, sealed bytea, OUT email text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 BEGIN

@@ -154,7 +154,8 @@ END
 $$;
 ALTER FUNCTION smile.begin_second_factor(bytea) OWNER TO smile_auth;
 
--- Meets a challenge, once: by a time step that the server found right, by a recovery code, or by the code that was sent.
+-- Meets a challenge, once: by a time step that the server found right, by a recovery code, or by the code that was
+-- sent.
 CREATE FUNCTION smile.finish_log_in(
   challenge_digest bytea, totp_id uuid, step bigint, recovery_digest bytea, code_digest bytea, new_device bytea,
   source_key bytea, source_counts boolean, access_digest bytea, refresh_digest bytea)

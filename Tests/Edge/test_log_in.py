@@ -84,7 +84,8 @@ def test_after_a_hundred_failures_in_a_row_only_a_known_device_opens_it(own, own
     assert int(refused.headers["Retry-After"]) > 20 * 86_400
     answer = try_log_in(own_api, member["email"], PASSWORD, device_token=member["device_token"]).expect(201).json
     try_log_in(own_api, member["email"], PASSWORD).expect(201)
-    events = own_api.get("/v1/account/security_events?limit=200", token=answer["access_token"]).expect(200).json["items"]
+    events = own_api.get("/v1/account/security_events?limit=200",
+                         token=answer["access_token"]).expect(200).json["items"]
     assert sorted(e["details"]["tries"] for e in events if e["kind"] == "failed_attempts") == [10, 50]
     notices = [mail["text"] for mail in own_actors.mails(member["email"]) if mail["template"] == "security_notice"]
     assert sum("50 failed attempts" in text or "50 percobaan" in text for text in notices) == 1

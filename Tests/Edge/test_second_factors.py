@@ -65,7 +65,8 @@ def test_nor_where_no_limit_of_tries_stands_before_it(factor, own, own_api, own_
         connection.execute(
             "INSERT INTO smile.mfa_challenge (digest, account_id, grant_id, expires_at) "
             "SELECT sha256((%s || n)::bytea), a.id, g.id, smile.security_now() + interval '5 minutes' "
-            "FROM smile.account AS a JOIN smile.account_grant AS g ON g.account_id = a.id, generate_series(1, 100) AS n "
+            "FROM smile.account AS a JOIN smile.account_grant AS g ON g.account_id = a.id, "
+            "generate_series(1, 100) AS n "
             "WHERE a.email = %s", [factor, member["email"]])
     shown = (totp, step, None) if factor == "step" else (None, None, bare)
 
