@@ -193,6 +193,16 @@ def test_five_wrong_codes_end_a_challenge_and_close_the_account_to_codes_for_a_q
     meet(own_api, challenge(own_api, member), member["recovery_codes"][0]).expect(201)
 
 
+def test_a_challenge_is_not_met_through_a_front_end_that_was_revoked_meanwhile(own, own_api, own_actors, at_zero):
+    officer = own_actors.officer_account()
+    with own.cluster.connect(own.database) as connection:
+        front_end, = connection.execute("INSERT INTO smile.client (name, kind, scopes) "
+                                        "VALUES ('Aplikasi', 'application', '{}') RETURNING id::text").fetchone()
+        wanted = ask(own_api, officer, client_id=front_end).expect(401, "mfa_required").json["challenge"]
+        connection.execute("UPDATE smile.client SET revoked_at = smile.security_now() WHERE id = %s", [front_end])
+    meet(own_api, wanted, own_actors.mailed_token(officer["email"])).expect(422, "unknown_client")
+
+
 # MARK: what a stranger learns
 
 VARYING = {"X-Request-Id", "Server-Timing", "Date"}
