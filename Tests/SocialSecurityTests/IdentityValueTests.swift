@@ -114,10 +114,11 @@ private func canBe<T: JSONTextReadable>(_ type: T.Type, _ text: String) -> Bool 
     let one = try #require(PeerAddress(parsing: "203.0.113.1".utf8))
     let other = try #require(PeerAddress(parsing: "203.0.113.2".utf8))
     let local = try #require(PeerAddress(parsing: "127.0.0.1".utf8))
-    #expect(ThrottleKeys("a", from: one, key).pair != ThrottleKeys("a", from: other, key).pair)
-    #expect(ThrottleKeys("a", from: one, key).pair != ThrottleKeys("b", from: one, key).pair)
-    #expect(ThrottleKeys("a", from: one, key).source == ThrottleKeys("b", from: one, key).source)
-    #expect(ThrottleKeys("a", from: local, key).source == nil)
+    #expect(LogInSource(one, key).key != LogInSource(other, key).key)
+    #expect(LogInSource(one, key).key == LogInSource(one, key).key)
+    #expect(LogInSource(one, key).key(of: "a") != LogInSource(one, key).key(of: "b"))
+    #expect(LogInSource(one, key).key(of: "a") == LogInSource(other, key).key(of: "a"))
+    #expect(LogInSource(one, key).counts && !LogInSource(local, key).counts)
     let body = #"{"identifier":"SiTi@Contoh.ID","password":"x"}"#
     #expect(try LogIn(json: Array(body.utf8)).folded == "siti@contoh.id")
   }
