@@ -195,6 +195,44 @@ def test_ten_wrong_tries_close_the_way_for_a_while(own_api, own_actors, later):
     change(own_api, token, PASSWORD, NEW).expect(200)
 
 
+def test_an_old_password_is_a_reason_to_think_and_no_more(own_api, own_actors, own_db):
+    member = own_actors.member()
+    fresh = own_api.get("/v1/account", token=member["token"]).expect(200)
+    assert "password_advice" not in fresh.json
+    own_db.execute("ALTER TABLE smile.account DISABLE TRIGGER account_stops")
+    own_db.execute("UPDATE smile.account SET password_changed_at = password_changed_at - interval '731 days' "
+                   "WHERE email = %s", [member["email"]])
+    own_db.execute("ALTER TABLE smile.account ENABLE TRIGGER account_stops")
+    old = own_api.get("/v1/account", token=member["token"]).expect(200)
+    assert old.json["password_advice"] == "consider_change" and old.headers["ETag"] != fresh.headers["ETag"]
+    own_actors.log_in(member["email"])
+    changed = change(own_api, member["token"], PASSWORD, NEW).expect(200).json
+    account = own_api.get("/v1/account", token=changed["access_token"]).expect(200).json
+    assert "password_advice" not in account and account["password_changed_at"] > old.json["password_changed_at"]
+
+
+@pytest.mark.parametrize("way,known", [("change", 1), ("reset", 0), ("report", 0)])
+def test_which_devices_a_new_password_leaves_known(way, known, own_api, own_actors, own_db):
+    """And the failures that were counted for the account are over in each case."""
+    member = own_actors.member()
+    for _ in range(3):
+        log_in(own_api, member["email"], "salah sama sekali").expect(401)
+    account, = own_db.execute("SELECT id FROM smile.account WHERE email = %s", [member["email"]]).fetchone()
+    counted = ("SELECT count(*) FROM smile.log_in_throttle "
+               "WHERE key = smile.throttle_key('account', smile.throttle_subject(%s))")
+    assert own_db.execute(counted, [account]).fetchone() == (1,)
+    if way == "change":
+        change(own_api, member["token"], PASSWORD, NEW).expect(200)
+    elif way == "report":
+        own_api.post("/v1/account/compromise_reports", {}, token=member["token"]).expect(201)
+    else:
+        ask(own_api, member["email"])
+        reset(own_api, own_actors.mailed_token(member["email"])).expect(204)
+    assert own_db.execute(counted, [account]).fetchone() == (0,)
+    assert own_db.execute("SELECT count(*) FROM smile.known_device WHERE account_id = %s",
+                          [account]).fetchone() == (known,)
+
+
 # MARK: reset
 
 def test_a_reset_ends_every_session_and_opens_none(own_api, own_actors):
