@@ -217,7 +217,7 @@ class Bench:
         self.row("  p50 and p99", f"{p50 / 1000:.2f} and {p99 / 1000:.2f} ms", "", True)
 
     def flood(self, rate):
-        """Members read at a quarter of what the server can do, first alone, then while 500 log-ins a second are offered."""
+        """Members read at a quarter of what the server can do: alone, then while 500 log-ins a second are offered."""
         script = self.folder / "log_ins.lua"
         script.write_text(LOG_INS)
         quiet = self.read_p99(rate / 4)
@@ -230,7 +230,8 @@ class Bench:
         text = attack.communicate()[0]
         offered = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
         answers = {kind: int(count) for kind, count in re.findall(r"^(\w+)=(\d+)$", text, re.M)}
-        self.row("p99 of reads under a flood of log-ins, against quiet", f"{loud / quiet:.2f}", "under 2", loud < 2 * quiet)
+        self.row("p99 of reads under a flood of log-ins, against quiet", f"{loud / quiet:.2f}", "under 2",
+                 loud < 2 * quiet)
         self.row("  p99 quiet and under the flood", f"{quiet / 1000:.2f} and {loud / 1000:.2f} ms", "", True)
         self.row("  log-ins offered a second", f"{offered:.0f}", "at least 500", offered >= 500)
         self.row("  refused with 503 and Retry-After, of all", f"{answers['busy']} of {sum(answers.values())}",
