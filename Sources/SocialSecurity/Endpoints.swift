@@ -150,6 +150,8 @@ package enum Endpoints {
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers/{employment_id}/termination", "endEmployment", workerWriters,
       .idempotent, endEmployment),
+    // Not to be rehearsed: a rehearsal would leave no trace and use no quota.
+    Endpoint(.POST, "/v1/member_verifications", "verifyMembers", workerWriters, .secret, verifyMembers),
   ]
 
   static let returns: [Endpoint] = [

@@ -104,6 +104,7 @@ DEFINERS = {
         "run_return_job": "smile_jobs alone; as whoever ordered it",
         "sandbox_outbox": "wants a database declared dev or sandbox",
         "set_clock": "wants a database declared dev or sandbox",
+        "verify_members": "yes or no, with a quota; leaves a trace",
         "worker_body": "compares the caller's employer",
     },
 }

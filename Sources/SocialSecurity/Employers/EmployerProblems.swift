@@ -20,6 +20,9 @@ enum EmployerProblems {
     ProblemText(
       "end_before_start", 422, id: "Hari terakhir mendahului hari pertama bekerja.",
       en: "The last day lies before the first day of work."),
+    ProblemText(
+      "verification_quota_used", 429, id: "Kuota pemeriksaan data peserta untuk hari ini sudah habis.",
+      en: "Today's quota of member verifications is used up."),
   ]
 
   static let constraints: [String: Failure] = [
