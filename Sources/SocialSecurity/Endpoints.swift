@@ -162,6 +162,7 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/returns/{return_id}", "getReturn", returnReaders, getReturn),
     Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
     Endpoint(.PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, putReturnLines),
+    Endpoint(.PATCH, "/v1/returns/{return_id}/lines", "patchReturnLines", returnWriters, patchReturnLines),
     Endpoint(
       .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders, .media,
       parameters: ["status"] + page, listReturnLines),

@@ -9,6 +9,8 @@ package enum PayrollColumn: String, CaseIterable, Sendable {
   case sex, wage
   case backPay = "back_pay"
   case backPayPeriod = "back_pay_period"
+  /// Takes the key's line away; where lines are mended only.
+  case remove
 
   /// Its place in `PayrollFields`.
   var place: Int {
@@ -22,6 +24,7 @@ package enum PayrollColumn: String, CaseIterable, Sendable {
     case .wage: 6
     case .backPay: 7
     case .backPayPeriod: 8
+    case .remove: 9
     }
   }
 
@@ -31,28 +34,45 @@ package enum PayrollColumn: String, CaseIterable, Sendable {
   }
 }
 
+/// What an upload does to the lines that stand.
+package enum PayrollChange: Sendable {
+  case replace
+  /// Each line has the key of the line it replaces or removes, or a new one.
+  case merge
+
+  /// - Returns: nil where the column has no meaning.
+  func column(_ name: some Sequence<UInt8>) -> PayrollColumn? {
+    guard let column = PayrollColumn(name), self == .merge || column != .remove else { return nil }
+    return column
+  }
+}
+
 /// The header of a CSV file: which column stands where. Columns may come in any order; those that a payroll has no use
 /// for may be left out.
 package struct PayrollHeader: Sendable, Equatable {
   package let columns: [PayrollColumn]
 
   /// - Throws: every unknown, repeated and missing column, as errors of the parameter `header`.
-  package init(_ record: borrowing CSVRecord) throws(Failure) {
+  package init(_ record: borrowing CSVRecord, for change: PayrollChange = .replace) throws(Failure) {
     var columns: [PayrollColumn] = []
     var errors: [FieldError] = []
     for index in 0..<record.fieldCount {
       let name = trimmed(record.field(index))
-      guard let column = PayrollColumn(name) else {
+      guard let column = change.column(name) else {
         errors.append(Self.error("unknown_column", String(decoding: name.prefix(40), as: UTF8.self)))
         continue
       }
       if columns.contains(column) { errors.append(Self.error("repeated_column", column.rawValue)) }
       columns.append(column)
     }
-    for column in [PayrollColumn.fullName, .birthDate, .wage] where !columns.contains(column) {
-      errors.append(Self.error("missing_column", column.rawValue))
+    if change == .merge, !columns.contains(.lineKey) { errors.append(Self.error("missing_column", "line_key")) }
+    // A file that removes needs no more than keys.
+    if !columns.contains(.remove) {
+      for column in [PayrollColumn.fullName, .birthDate, .wage] where !columns.contains(column) {
+        errors.append(Self.error("missing_column", column.rawValue))
+      }
+      if !columns.contains(.kpj), !columns.contains(.nik) { errors.append(Self.error("missing_column", "nik")) }
     }
-    if !columns.contains(.kpj), !columns.contains(.nik) { errors.append(Self.error("missing_column", "nik")) }
     if record.fault != nil || !errors.isEmpty {
       throw .invalid(errors.isEmpty ? [FieldError(parameter: "header", FieldProblem("malformed_header"))] : errors)
     }

@@ -20,6 +20,8 @@ package struct PayrollLine: Sendable {
   package private(set) var wage: Int64?
   package private(set) var backPay: Int64?
   package private(set) var backPayPeriod: WageMonth?
+  /// Whether the line of this key goes.
+  package private(set) var removes = false
   package private(set) var problems: [Problem] = []
 
   /// A line that couldn't be read as a line.
@@ -34,6 +36,13 @@ package struct PayrollLine: Sendable {
     }
     lineKey = text(fields, .lineKey, or: "line_key_malformed") { (text) throws(FieldProblem) in
       try TextRule.line(1...64).check(text)
+    }
+    switch String(decoding: fields[.remove], as: UTF8.self) {
+    case "", "false": break
+    case "true":
+      removes = true
+      return
+    default: note(.remove, "remove_invalid")
     }
     kpj = text(fields, .kpj, or: "kpj_malformed") { (text) throws(FieldProblem) in try KPJ(parsing: text) }
     nik = text(fields, .nik, or: "nik_malformed") { (text) throws(FieldProblem) in try NIK(parsing: text) }

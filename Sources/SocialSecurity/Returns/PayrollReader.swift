@@ -14,13 +14,15 @@ package struct PayrollReader: Sendable {
   package static let jsonBytesMax = 1 << 20
 
   private let format: PayrollFormat
+  private let change: PayrollChange
   private var tokenizer = CSVTokenizer()
   private var header: PayrollHeader?
   private var rest: [UInt8] = []
   private var isSkipping = false
 
-  package init(_ format: PayrollFormat) {
+  package init(_ format: PayrollFormat, for change: PayrollChange = .replace) {
     self.format = format
+    self.change = change
   }
 
   /// Takes the first bytes and gives the lines in them.
@@ -29,16 +31,23 @@ package struct PayrollReader: Sendable {
   /// - Throws: 400 when there is no usable CSV header, or the JSON isn't an object with `lines`.
   package mutating func start(_ piece: [UInt8], isWhole: Bool) throws(Failure) -> [PayrollLine] {
     switch format {
-    case .json: return try Self.lines(of: piece)
+    case .json: return try lines(of: piece)
     case .ndjson: return feed(piece)
     case .csv:
       var lines: [PayrollLine] = []
       var found: PayrollHeader?
+      let change = self.change
       try tokenizer.feed(piece) { (record: borrowing CSVRecord) throws(Failure) in
-        if let header = found { lines.append(Self.line(record, header)) } else { found = try PayrollHeader(record) }
+        if let header = found {
+          lines.append(Self.line(record, header))
+        } else {
+          found = try PayrollHeader(record, for: change)
+        }
       }
       if found == nil, isWhole {
-        try tokenizer.finish { (record: borrowing CSVRecord) throws(Failure) in found = try PayrollHeader(record) }
+        try tokenizer.finish { (record: borrowing CSVRecord) throws(Failure) in
+          found = try PayrollHeader(record, for: change)
+        }
       }
       guard let found else {
         throw .invalid([FieldError(parameter: "header", FieldProblem("malformed_header"))])
@@ -116,13 +125,13 @@ package struct PayrollReader: Sendable {
       lines.append(PayrollLine(unreadable: "line_malformed"))
       return
     }
-    lines.append(Self.line(document.root))
+    lines.append(line(document.root))
   }
 
   // MARK: JSON
 
   /// `{"lines": […]}`.
-  private static func lines(of body: [UInt8]) throws(Failure) -> [PayrollLine] {
+  private func lines(of body: [UInt8]) throws(Failure) -> [PayrollLine] {
     let document: JSONDocument
     do {
       document = try JSONReader.parse(body)
@@ -146,17 +155,18 @@ package struct PayrollReader: Sendable {
   }
 
   /// A line from an object; unreadable when it is none, or has unknown or repeated members or values of other kinds.
-  private static func line(_ value: JSONValue) -> PayrollLine {
+  private func line(_ value: JSONValue) -> PayrollLine {
     guard case .object(let members) = value else { return PayrollLine(unreadable: "line_malformed") }
     var fields = PayrollFields()
     var seen: Set<PayrollColumn> = []
     for member in members {
-      guard let column = PayrollColumn(member.name.utf8), seen.insert(column).inserted else {
+      guard let column = change.column(member.name.utf8), seen.insert(column).inserted else {
         return PayrollLine(unreadable: "line_malformed")
       }
       switch member.value {
       case .string(let text): fields[column] = trimmed(Array(text.utf8)[...])
       case .number(let number): fields[column] = Array(number.text.utf8)[...]
+      case .bool(let value) where column == .remove: fields[column] = Array("\(value)".utf8)[...]
       default: return PayrollLine(unreadable: "line_malformed")
       }
     }

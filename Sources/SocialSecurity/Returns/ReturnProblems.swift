@@ -26,6 +26,12 @@ enum ReturnProblems {
       "return_takes_no_lines", 409, id: "Laporan tanpa kegiatan tidak memuat baris.",
       en: "A return of no activity takes no lines."),
     ProblemText(
+      "line_key_required", 422, id: "Setiap baris perubahan harus terbaca dan memuat line_key.",
+      en: "Each line of a change must be readable and hold a line_key."),
+    ProblemText(
+      "line_key_twice", 422, id: "Kunci ini muncul lebih dari sekali dalam perubahan.",
+      en: "The key stands more than once in the change."),
+    ProblemText(
       "return_without_lines", 422, id: "Tidak ada baris yang diterima untuk difinalisasi.",
       en: "There is no line that stands."),
     ProblemText(

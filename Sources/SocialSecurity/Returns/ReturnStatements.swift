@@ -32,8 +32,8 @@ enum ReturnStatements {
 
   /// Checks the staged lines, or has them checked by a job when they are many and it needn't be at once.
   static let take = Statement(
-    "returns.take", "SELECT status, body, etag, location FROM smile.take_lines($1, $2, $3, $4, $5)",
-    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self)
+    "returns.take", "SELECT status, body, etag, location FROM smile.take_lines($1, $2, $3, $4, $5, $6)",
+    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self, Bool.self)
 
   static let lines = Statement(
     "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",

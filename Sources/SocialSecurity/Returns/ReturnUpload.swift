@@ -4,12 +4,22 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-/// Replaces the lines of an open return by the body's. The caller and the return are judged before a byte is read; the
+/// Replaces the lines of an open return by the body's.
+func putReturnLines(_ call: Call) async throws(Failure) -> Response {
+  try await takeLines(call, .replace)
+}
+
+/// Replaces, adds and removes single lines of an open return by their keys.
+func patchReturnLines(_ call: Call) async throws(Failure) -> Response {
+  try await takeLines(call, .merge)
+}
+
+/// The caller and the return are judged before a byte is read; the
 /// bytes go to an unnamed file, so that a slow sender holds no connection to PostgreSQL; then they stream through the
 /// tokeniser into COPY, and one function turns the staged rows into lines with findings and amounts: here and now when
 /// they are few, by a job when they are many. All or nothing. A file that fits into one piece needs no COPY and takes
 /// one round trip.
-func putReturnLines(_ call: Call) async throws(Failure) -> Response {
+private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failure) -> Response {
   let id = try call.id("return_id")
   let format: PayrollFormat
   let digest: ContentDigest?
@@ -35,7 +45,7 @@ func putReturnLines(_ call: Call) async throws(Failure) -> Response {
 
   let file = try await ReceivedPayroll(call, format)
   if let digest, digest.sha256 != file.digest { throw Failure(400, "digest_mismatch") }
-  var reader = PayrollReader(format)
+  var reader = PayrollReader(format, for: change)
   let isWhole = file.bytes.length <= file.pieceBytes
   var first = try reader.start(try file.piece(at: 0), isWhole: isWhole)
   let upload = SQLUUID.random()
@@ -44,14 +54,15 @@ func putReturnLines(_ call: Call) async throws(Failure) -> Response {
   try opening.add(ReturnStatements.beginUpload, id)
   guard isWhole else {
     let answer = try await ReturnWriter(
-      call: call, id: id, upload: upload, file: file, reader: reader, first: first, opening: opening.segment
+      call: call, id: id, change: change, upload: upload, file: file, reader: reader, first: first, opening: opening.segment
     ).write()
     return try await call.settled(answer)
   }
   first += reader.finish()
   try opening.add(ReturnStatements.stage, upload, call.stagedJSON(first))
   try opening.add(
-    ReturnStatements.take, id, upload, file.digest, Int64(first.count), call.context.isRehearsal)
+    ReturnStatements.take, id, upload, file.digest, Int64(first.count), change == .merge,
+    call.context.isRehearsal)
   return try await call.settled(call.answer(writing: opening, within: ReturnStatements.patienceLimit))
 }
 
@@ -139,6 +150,7 @@ private final class UploadHasher {
 private struct ReturnWriter: Sendable {
   let call: Call
   let id: SQLUUID
+  let change: PayrollChange
   let upload: SQLUUID
   let file: ReceivedPayroll
   /// Behind the first piece.
@@ -189,7 +201,7 @@ private struct ReturnWriter: Sendable {
     try await copy.write(rows.take())
     _ = try await copy.finish()
     return try await connection.run(
-      ReturnStatements.take, id, upload, file.digest, Int64(rows.line), call.context.isRehearsal)
+      ReturnStatements.take, id, upload, file.digest, Int64(rows.line), change == .merge, call.context.isRehearsal)
   }
 
   private func append(_ lines: [PayrollLine], to rows: inout StagingRows) throws(DatabaseError) {

@@ -35,6 +35,7 @@ struct StagingJSON: Sendable {
       json.field("wage", optional: entry.wage.map { "\($0)" })
       json.field("back_pay", optional: entry.backPay.map { "\($0)" })
       json.field("back_pay_period", optional: entry.backPayPeriod.map { "\($0)-01" })
+      if entry.removes { json.field("removes", true) }
       if !entry.problems.isEmpty {
         json.field("problems", array: { (json: inout JSONWriter) in
           for problem in entry.problems { json.string(problem.text) }

@@ -41,6 +41,7 @@ struct StagingRows: Sendable {
     column(
       entry.problems.isEmpty
         ? nil : "{" + entry.problems.map(\.text).joined(separator: ",") + "}")
+    column(entry.removes ? "t" : "f")
     rows.append(UInt8(ascii: "\n"))
   }
 
