@@ -177,21 +177,30 @@ END
 $$;
 ALTER FUNCTION smile.confirm_totp(uuid, bigint, text[]) OWNER TO smile_auth;
 
--- The caller's TOTP and recovery codes go. An officer is asked for a mailed code again.
+-- An account's TOTP and recovery codes go; false when it has none. An officer is asked for a mailed code again.
+CREATE FUNCTION smile.forget_totp(account uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM smile.account AS a WHERE a.id = account FOR NO KEY UPDATE;
+  DELETE FROM smile.totp AS t WHERE t.account_id = account AND t.confirmed_at IS NOT NULL;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  DELETE FROM smile.totp AS t WHERE t.account_id = account;
+  DELETE FROM smile.recovery_code AS r WHERE r.account_id = account;
+  PERFORM smile.note_security_event(account, 'factor_removed', '{"factor":"totp"}');
+  PERFORM smile.audit('totp.removed', 'account', account);
+  RETURN true;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION smile.forget_totp(uuid) FROM smile_api, smile_jobs;
+
+-- The caller's own.
 CREATE FUNCTION smile.remove_totp() RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
-DECLARE
-  caller CONSTANT uuid := smile.account_id();
 BEGIN
-  PERFORM FROM smile.account AS a WHERE a.id = caller FOR NO KEY UPDATE;
-  DELETE FROM smile.totp AS t WHERE t.account_id = caller AND t.confirmed_at IS NOT NULL;
-  IF NOT FOUND THEN
+  IF NOT smile.forget_totp(smile.account_id()) THEN
     PERFORM smile.fail(404, 'not_found');
   END IF;
-  DELETE FROM smile.totp AS t WHERE t.account_id = caller;
-  DELETE FROM smile.recovery_code AS r WHERE r.account_id = caller;
-  PERFORM smile.note_security_event(caller, 'factor_removed', '{"factor":"totp"}');
-  PERFORM smile.audit('totp.removed', 'account', caller);
   RETURN (204, NULL, NULL, NULL)::smile.answer_row;
 END
 $$;

@@ -401,3 +401,19 @@ def test_what_is_dead_of_it_is_deleted(own, own_api, own_actors, at_zero):
         for table in ("mfa_challenge", "known_device", "totp"):
             unused = "confirmed_at IS NULL" if table == "totp" else "true"
             assert connection.execute(f"SELECT count(*) FROM smile.{table} WHERE {unused}").fetchone() == (0,), table
+
+
+# MARK: what the operator can do
+
+def test_the_operator_takes_a_lost_authenticator_off(own, own_api, own_actors, at_zero):
+    """Password and authenticator, then both and the codes are lost: after this the password alone opens the account."""
+    member = enrol(own_actors, own_actors.member())
+    ask(own_api, member).expect(401, "mfa_required")
+    assert json.loads(own.run("smile-admin", "remove-authenticator", "--email", member["email"].upper())) == {
+        "removed": member["email"]}
+    own_api.get("/v1/members/me", token=member["token"]).expect(401, "invalid_token")
+    session = ask(own_api, member).expect(201).json
+    events = own_api.get("/v1/account/security_events", token=session["access_token"]).expect(200).json["items"]
+    assert "factor_removed" in [event["kind"] for event in events]
+    with pytest.raises(AssertionError, match="no authenticator"):
+        own.run("smile-admin", "remove-authenticator", "--email", member["email"])

@@ -11,6 +11,7 @@ import Testing
         return "\(email.text) \(name.text) \(permissions) \(password?.text ?? "-")"
       case .createBankClient(let name): return name
       case .endSessions(let email): return email?.text ?? "everybody"
+      case .removeAuthenticator(let email): return "off \(email.text)"
       case .importMembers(let file): return file
       case .demoData: return "demo"
       }
@@ -30,6 +31,7 @@ import Testing
     #expect(parse("create-bank-client --name Bank") == "Bank")
     #expect(parse("end-sessions --email A@B.id") == "a@b.id")
     #expect(parse("end-sessions --everybody") == "everybody")
+    #expect(parse("remove-authenticator --email A@B.id") == "off a@b.id")
     #expect(parse("demo-data") == "demo")
   }
 

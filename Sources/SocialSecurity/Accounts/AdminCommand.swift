@@ -11,6 +11,8 @@ package enum AdminCommand: Sendable {
   case createBankClient(name: String)
   /// Ends every session of the account with this address, or of all accounts.
   case endSessions(of: EmailAddress?)
+  /// Takes the authenticator and the recovery codes off an account whose owner has lost both.
+  case removeAuthenticator(of: EmailAddress)
   /// Loads members who have a number from the system before this one.
   case importMembers(file: String)
   /// An officer, an employer with a user, and members with accounts, for trying things out; made once.
@@ -20,6 +22,7 @@ package enum AdminCommand: Sendable {
     usage: smile-admin create-officer --email E-MAIL --name NAME --permissions A,B [--password-stdin]
            smile-admin create-bank-client --name NAME
            smile-admin end-sessions (--email E-MAIL | --everybody)
+           smile-admin remove-authenticator --email E-MAIL
            smile-admin import-members --file CSV
            smile-admin demo-data
     DATABASE_URL names the database as its owner sees it; KEY_FILE and PASSWORD_COST are the server's.
@@ -59,6 +62,8 @@ package enum AdminCommand: Sendable {
     case "end-sessions":
       let everybody = options.flag("--everybody")
       self = .endSessions(of: everybody ? nil : try options.value("--email", EmailAddress.init(parsing:)))
+    case "remove-authenticator":
+      self = .removeAuthenticator(of: try options.value("--email", EmailAddress.init(parsing:)))
     case "import-members":
       self = .importMembers(file: try options.value("--file") { (path: String) throws(FieldProblem) in path })
     case "demo-data": self = .demoData

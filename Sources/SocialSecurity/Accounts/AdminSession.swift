@@ -71,6 +71,13 @@ package struct AdminSession {
       try work.add(AdminStatements.act, "operator", "", nil)
       try work.add(AdminStatements.endSessions, email?.text)
       print(Self.line([("ended", try await database.write(work).last?.string(0, 0) ?? "0")]))
+    case .removeAuthenticator(let email):
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(AdminStatements.removeAuthenticator, email.text)
+      let isRemoved = try await database.write(work).last?.bool(0, 0) ?? false
+      if !isRemoved { throw StartFailure("no authenticator is set up at \(email.text)") }
+      print(Self.line([("removed", email.text)]))
     case .importMembers(let file): print(try await importMembers(file))
     case .demoData:
       if environment == .production { throw StartFailure("demo data have no place in production") }

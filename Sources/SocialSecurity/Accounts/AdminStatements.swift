@@ -24,6 +24,9 @@ enum AdminStatements {
 
   static let endSessions = Statement("admin.end_sessions", "SELECT smile.end_sessions($1)", String?.self)
 
+  static let removeAuthenticator = Statement(
+    "admin.remove_authenticator", "SELECT smile.remove_authenticator($1)", String.self)
+
   static let registerEmployer = Statement(
     "admin.register_employer",
     "SELECT status, body FROM smile.register_employer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -66,7 +69,8 @@ enum AdminStatements {
     [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    act, accountExists, createOfficer, createBankClient, endSessions, registerEmployer, waitingRegistration,
-    approveEmployer, employerOf, hire, kpjOf, AccountStatements.register, AccountStatements.confirm,
+    act, accountExists, createOfficer, createBankClient, endSessions, removeAuthenticator, registerEmployer,
+    waitingRegistration, approveEmployer, employerOf, hire, kpjOf, AccountStatements.register,
+    AccountStatements.confirm,
   ] + MemberImportStatements.all
 }
