@@ -31,7 +31,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON smile.known_device TO smile_auth;
 --   pair      one source at one account: 50 in 12 hours, then none for a day.
 --   source    one source at all accounts: 100 in an hour.
 --   code      codes of an account's second factor, behind the password: 5, then one in 15 minutes.
---   step_up   one session that shows password or code again: as account.
+--   step_up   one session that shows password or code again, or the password to change it: as account.
 CREATE FUNCTION smile.throttle_wait(kind text, tries integer) RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE kind
   WHEN 'device' THEN CASE
@@ -56,6 +56,10 @@ RETURN sha256(kind::bytea || subject || source);
 -- What is counted for an account, whatever name was typed.
 CREATE FUNCTION smile.throttle_subject(account uuid) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256(uuid_send(account));
+
+-- What is counted for the caller's session: who holds one can't close another's way.
+CREATE FUNCTION smile.session_throttle_key() RETURNS bytea LANGUAGE sql STABLE
+RETURN smile.throttle_key('step_up', sha256(uuid_send(smile.session_id())));
 
 -- Counts a try, or refuses it with 429; returns how many there were. A refusal undoes the transaction, so it counts
 -- nowhere.
@@ -187,7 +191,7 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION
   smile.throttle_wait(text, integer), smile.throttle_window(text), smile.throttle_key(text, bytea, bytea),
-  smile.throttle_subject(uuid), smile.count_try(bytea, text), smile.forget_failures(uuid),
+  smile.throttle_subject(uuid), smile.session_throttle_key(), smile.count_try(bytea, text), smile.forget_failures(uuid),
   smile.forget_failures_of_changed(),
   smile.forget_tries(uuid, bytea, boolean, bytea), smile.know_device(uuid, bytea, bytea, text)
 FROM smile_api, smile_jobs;

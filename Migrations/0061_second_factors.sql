@@ -139,7 +139,7 @@ ALTER FUNCTION smile.start_totp(uuid, bytea) OWNER TO smile_auth;
 CREATE FUNCTION smile.waiting_totp(OUT totp_id uuid, OUT sealed bytea, OUT epoch bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 BEGIN
-  PERFORM smile.count_try(smile.throttle_key('step_up', sha256(uuid_send(smile.session_id()))), 'step_up');
+  PERFORM smile.count_try(smile.session_throttle_key(), 'step_up');
   SELECT t.id, t.secret_sealed, floor(extract(epoch FROM smile.security_now()))::bigint
   INTO totp_id, sealed, epoch
   FROM smile.totp AS t WHERE t.account_id = smile.account_id() AND t.confirmed_at IS NULL
@@ -168,8 +168,7 @@ BEGIN
   END IF;
   PERFORM smile.put_recovery_codes(caller, digests);
   UPDATE smile.session AS s SET second_factor_at = smile.security_now() WHERE s.id = smile.session_id();
-  DELETE FROM smile.log_in_throttle AS t
-  WHERE t.key = smile.throttle_key('step_up', sha256(uuid_send(smile.session_id())));
+  DELETE FROM smile.log_in_throttle AS t WHERE t.key = smile.session_throttle_key();
   PERFORM smile.note_security_event(caller, 'factor_added', '{"factor":"totp"}');
   PERFORM smile.audit('totp.confirmed', 'account', caller);
   RETURN (200, NULL, NULL, NULL)::smile.answer_row;

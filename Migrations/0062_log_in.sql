@@ -20,8 +20,27 @@ RETURN (
     'grant', smile.grant_body(s.grant_id)))
   FROM smile.session AS s WHERE s.id = wanted);
 
--- A session for an account whose row the caller has locked. Over the limit the oldest sessions end, and the owner is
--- told so; and of a log-in from a device that isn't known, unless it is the account's first.
+-- Ends an account's oldest sessions over the limit of the grant that one of them has just begun to act in, and tells the
+-- owner. The caller has locked the account. What idleness or age has ended by now doesn't count: nobody misses it.
+CREATE FUNCTION smile.keep_to_session_limit(account uuid, kept uuid, kind text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  at CONSTANT timestamptz := smile.security_now();
+BEGIN
+  UPDATE smile.session AS s SET ended_at = at, end_reason = 'limit'
+  WHERE s.id IN (
+    SELECT o.id FROM smile.session AS o JOIN smile.account_grant AS g ON g.id = o.grant_id
+    WHERE o.account_id = account AND o.ended_at IS NULL AND o.expires_at > at
+      AND o.refreshed_at + (smile.session_limits(g.kind)).idle > at
+    ORDER BY o.id = kept DESC, o.created_at DESC, o.id DESC
+    OFFSET (smile.session_limits(keep_to_session_limit.kind)).most);
+  IF FOUND THEN
+    PERFORM smile.note_security_event(account, 'session_limit');
+  END IF;
+END
+$$;
+
+-- A session for an account whose row the caller has locked. The owner is told of a log-in from a device that isn't
+-- known, unless it is the account's first.
 CREATE FUNCTION smile.start_session(
   account uuid, g smile.account_grant, with_factor boolean, device_name text, front_end uuid, shown_device bytea,
   new_device bytea, source_key bytea, source_counts boolean, access_digest bytea, refresh_digest bytea)
@@ -40,13 +59,7 @@ BEGIN
   VALUES (account, g.id, front_end, start_session.device_name, origin,
     at + (smile.session_limits(g.kind)).absolute, CASE WHEN with_factor THEN at END, at)
   RETURNING id INTO made;
-  UPDATE smile.session AS s SET ended_at = at, end_reason = 'limit'
-  WHERE s.id IN (
-    SELECT o.id FROM smile.session AS o WHERE o.account_id = account AND o.ended_at IS NULL
-    ORDER BY o.created_at DESC, o.id DESC OFFSET (smile.session_limits(g.kind)).most);
-  IF FOUND THEN
-    PERFORM smile.note_security_event(account, 'session_limit');
-  END IF;
+  PERFORM smile.keep_to_session_limit(account, made, g.kind);
   PERFORM smile.forget_tries(account, source_key, source_counts, shown_device);
   device_is_new := smile.know_device(account, shown_device, new_device, start_session.device_name);
   IF device_is_new AND NOT is_first THEN
@@ -216,7 +229,8 @@ END
 $$;
 ALTER FUNCTION smile.resend_code(bytea, text, bytea, uuid, bytea) OWNER TO smile_auth;
 
--- The session acts in this grant from now on; all its tokens are replaced.
+-- The session acts in this grant from now on, within the limit of sessions that it has; all its tokens are replaced. The
+-- caller has locked the account.
 CREATE FUNCTION smile.act_in_grant(
   session uuid, g smile.account_grant, with_factor boolean, access_digest bytea, refresh_digest bytea)
 RETURNS smile.log_in_answer LANGUAGE plpgsql AS $$
@@ -232,6 +246,7 @@ BEGIN
   IF NOT FOUND THEN
     PERFORM smile.fail(401, 'invalid_token');
   END IF;
+  PERFORM smile.keep_to_session_limit(g.account_id, session, g.kind);
   DELETE FROM smile.access_token AS t WHERE t.session_id = session;
   DELETE FROM smile.refresh_token AS t WHERE t.session_id = session;
   access_expiry := smile.mint_access_token(session, access_digest);
@@ -252,6 +267,8 @@ DECLARE
   g smile.account_grant;
   methods text[];
 BEGIN
+  -- The account first: the order in which a log-in locks.
+  PERFORM FROM smile.account AS a WHERE a.id = smile.account_id() FOR NO KEY UPDATE;
   SELECT x.* INTO g FROM smile.account_grant AS x
   WHERE x.id = wanted AND x.account_id = smile.account_id() AND x.active FOR SHARE;
   IF g.id IS NULL THEN
@@ -260,7 +277,7 @@ BEGIN
   methods := smile.second_factor_methods(g.id);
   IF methods <> '{}' AND (SELECT s.second_factor_at FROM smile.session AS s WHERE s.id = current) IS NULL THEN
     -- A code by mail costs the owner something, and the session may be a thief's.
-    PERFORM smile.count_try(smile.throttle_key('step_up', sha256(uuid_send(current))), 'step_up');
+    PERFORM smile.count_try(smile.session_throttle_key(), 'step_up');
     RETURN smile.challenge(smile.account_id(), g.id, current, methods, NULL, NULL, NULL, challenge_digest,
       code_digest, message_id, sealed_code);
   END IF;
@@ -270,6 +287,7 @@ $$;
 ALTER FUNCTION smile.switch_grant(uuid, bytea, bytea, bytea, bytea, uuid, bytea) OWNER TO smile_auth;
 
 REVOKE EXECUTE ON FUNCTION
+  smile.keep_to_session_limit(uuid, uuid, text),
   smile.start_session(uuid, smile.account_grant, boolean, text, uuid, bytea, bytea, bytea, boolean, bytea, bytea),
   smile.challenge(uuid, uuid, uuid, text[], text, uuid, bytea, bytea, bytea, uuid, bytea),
   smile.act_in_grant(uuid, smile.account_grant, boolean, bytea, bytea)

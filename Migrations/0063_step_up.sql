@@ -2,13 +2,13 @@
 -- replaced (ASVS 7.2.4); its refresh token stays, so that another tab of the same browser isn't logged out.
 
 -- What the server needs to judge what is shown: the TOTP secret of an account that has one, else the password's hash.
--- Counts the try by session: who holds one can't close another's way.
+-- Counts the try by session.
 CREATE FUNCTION smile.begin_step_up(
   OUT account_id uuid, OUT password_hash text, OUT totp_id uuid, OUT sealed bytea, OUT last_step bigint,
   OUT epoch bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 BEGIN
-  PERFORM smile.count_try(smile.throttle_key('step_up', sha256(uuid_send(smile.session_id()))), 'step_up');
+  PERFORM smile.count_try(smile.session_throttle_key(), 'step_up');
   epoch := floor(extract(epoch FROM smile.security_now()))::bigint;
   SELECT a.id, a.password_hash, t.id, t.secret_sealed, t.last_step
   INTO account_id, password_hash, totp_id, sealed, last_step
@@ -47,8 +47,7 @@ BEGIN
   END IF;
   DELETE FROM smile.access_token AS t WHERE t.session_id = current;
   access_expiry := smile.mint_access_token(current, access_digest);
-  DELETE FROM smile.log_in_throttle AS t
-  WHERE t.key = smile.throttle_key('step_up', sha256(uuid_send(current)));
+  DELETE FROM smile.log_in_throttle AS t WHERE t.key = smile.session_throttle_key();
   PERFORM smile.audit('session.stepped_up', 'session', current);
   RETURN (200, smile.tokens_body(current, access_expiry)::text, NULL, NULL)::smile.answer_row;
 END

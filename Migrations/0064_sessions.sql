@@ -1,4 +1,4 @@
--- Sessions say where they were used last, the account says which second factors it has, and what is dead goes.
+-- Sessions say where they were used last, and what is dead goes.
 
 SET LOCAL ROLE smile_auth;
 -- As before; besides, the session's address is that of its last use, and the owner is written to when a token comes
@@ -43,22 +43,6 @@ BEGIN
   RETURN smile.answer(200, smile.tokens_body(s.id, access_expiry));
 END
 $$;
-
-CREATE OR REPLACE FUNCTION smile.own_account(OUT body text, OUT etag text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
-BEGIN ATOMIC
-  SELECT json_strip_nulls(json_build_object(
-      'id', a.id, 'email', a.email, 'username', a.username, 'full_name', a.full_name, 'language', a.language,
-      'created_at', a.created_at, 'second_factors', smile.factors_body(a.id),
-      'grants', (
-        SELECT coalesce(json_agg(smile.grant_body(g.id) ORDER BY g.id), '[]')
-        FROM smile.account_grant AS g WHERE g.account_id = a.id AND g.active)))::text,
-    -- The factors stand in other tables than the version: the tag names both.
-    '"v' || a.version || '-' || (smile.factors_body(a.id) ->> 'totp')::boolean::int
-      || '-' || (smile.factors_body(a.id) ->> 'recovery_codes_left') || '"'
-  FROM smile.account AS a
-  WHERE a.id = smile.account_id();
-END;
 
 CREATE OR REPLACE FUNCTION smile.purge_identity() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp

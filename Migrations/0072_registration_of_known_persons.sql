@@ -146,4 +146,32 @@ BEGIN
     'status', a.status, 'email', a.email, 'username', a.username)));
 END
 $$;
+-- As before, but five times a day at the most: whoever keeps asking for somebody else's address leaves its owner a
+-- newest token that lives for a while.
+CREATE OR REPLACE FUNCTION smile.resend_confirmation(email text, token_digest bytea, mail_id uuid, sealed_token bytea)
+RETURNS smile.answer_row
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
+DECLARE
+  waiting record;
+BEGIN
+  SELECT a.id AS account_id, a.full_name, a.language, g.id AS grant_id, mailed.newest, mailed.today INTO waiting
+  FROM smile.account AS a
+  JOIN smile.account_grant AS g ON g.account_id = a.id AND NOT g.active
+  CROSS JOIN LATERAL (
+    SELECT max(t.created_at) AS newest,
+      count(*) FILTER (WHERE t.created_at > smile.security_now() - interval '24 hours') AS today
+    FROM smile.mail_token AS t WHERE t.account_id = a.id) AS mailed
+  WHERE a.email = resend_confirmation.email AND a.status <> 'disabled'
+  ORDER BY g.created_at DESC, g.id DESC
+  LIMIT 1;
+  IF waiting.account_id IS NOT NULL AND waiting.today < 5
+    AND waiting.newest < smile.security_now() - interval '1 minute'
+  THEN
+    PERFORM smile.mail_confirmation(
+      waiting.account_id, waiting.grant_id, email, waiting.full_name, waiting.language, token_digest, mail_id,
+      sealed_token);
+  END IF;
+  RETURN smile.registration_accepted();
+END
+$$;
 SET LOCAL ROLE smile_owner;

@@ -15,29 +15,12 @@ RETURN (
       || ARRAY(SELECT e.name FROM smile.employer AS e WHERE e.id = g.employer_id)) AS word) AS w
   WHERE a.id = account AND w.word IS NOT NULL);
 
--- Under what tries to change the caller's password are counted.
-CREATE FUNCTION smile.password_change_key() RETURNS bytea LANGUAGE sql STABLE
-RETURN sha256(convert_to('password_change ' || smile.account_id(), 'UTF8'));
-
 -- What the server needs to change the caller's password: the hash to compare with and the words to avoid. Wrong tries
 -- count: a stolen session is no way to find the password out.
 CREATE FUNCTION smile.begin_password_change() RETURNS TABLE (password_hash text, words text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
-DECLARE
-  at CONSTANT timestamptz := smile.security_now();
-  tried smile.log_in_throttle;
 BEGIN
-  INSERT INTO smile.log_in_throttle AS t (key, tries, window_ends_at)
-  VALUES (smile.password_change_key(), 1, at + interval '15 minutes')
-  ON CONFLICT (key) DO UPDATE SET
-    tries = CASE WHEN t.window_ends_at <= at THEN 1 ELSE t.tries + 1 END,
-    window_ends_at = CASE WHEN t.window_ends_at <= at THEN at + interval '15 minutes' ELSE t.window_ends_at END
-  RETURNING t.* INTO tried;
-  -- A refusal undoes the transaction, so it doesn't count.
-  IF tried.tries > 10 THEN
-    PERFORM smile.fail(429, 'too_many_attempts', json_build_object('retry_after',
-      ceil(extract(epoch FROM tried.window_ends_at - at))::integer));
-  END IF;
+  PERFORM smile.count_try(smile.session_throttle_key(), 'step_up');
   RETURN QUERY SELECT a.password_hash, smile.personal_words(a.id)
   FROM smile.account AS a WHERE a.id = smile.account_id();
 END
@@ -63,7 +46,7 @@ BEGIN
   UPDATE smile.mail_token AS t SET expires_at = smile.security_now()
   WHERE t.account_id = smile.account_id() AND t.purpose = 'password_reset' AND t.used_at IS NULL
     AND t.expires_at > smile.security_now();
-  DELETE FROM smile.log_in_throttle AS t WHERE t.key = smile.password_change_key();
+  DELETE FROM smile.log_in_throttle AS t WHERE t.key = smile.session_throttle_key();
   access_expiry := smile.mint_access_token(current, access_digest);
   INSERT INTO smile.refresh_token (digest, session_id) VALUES (refresh_digest, current);
   PERFORM smile.note_security_event(smile.account_id(), 'password_changed');
@@ -89,7 +72,8 @@ BEGIN ATOMIC
   FROM smile.account AS a WHERE a.id = account;
 END;
 
--- A token for who has forgotten the password, once a minute at the most. The answer tells nothing.
+-- A token for who has forgotten the password, once a minute and three times in 15 minutes at the most: whoever keeps
+-- asking for somebody else's leaves the owner a newest one that lives for a while. The answer tells nothing.
 CREATE FUNCTION smile.request_password_reset(identifier text, token_digest bytea, mail_id uuid, sealed_token bytea)
 RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
@@ -104,6 +88,10 @@ BEGIN
     SELECT FROM smile.mail_token AS t
     WHERE t.account_id = account AND t.purpose = 'password_reset' AND t.used_at IS NULL
       AND t.created_at > smile.security_now() - interval '1 minute')
+    AND (
+      SELECT count(*) FROM smile.mail_token AS t
+      WHERE t.account_id = account AND t.purpose = 'password_reset'
+        AND t.created_at > smile.security_now() - interval '15 minutes') < 3
   THEN
     PERFORM smile.mail_password_token(
       account, 'password_reset', interval '15 minutes', token_digest, mail_id, sealed_token);
@@ -156,6 +144,6 @@ $$;
 ALTER FUNCTION smile.reset_password(bytea, text) OWNER TO smile_auth;
 
 REVOKE EXECUTE ON FUNCTION
-  smile.personal_words(uuid), smile.password_change_key(),
+  smile.personal_words(uuid),
   smile.mail_password_token(uuid, text, interval, bytea, uuid, bytea)
 FROM smile_api, smile_jobs;

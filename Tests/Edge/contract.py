@@ -96,6 +96,9 @@ class Contract:
         for name, header in response.get("headers", {}).items():
             if self.resolve(header).get("required") and name not in answer.headers:
                 raise Violation(f"{where}: the header {name} is missing")
+            pattern = self.resolve(self.resolve(header).get("schema", {})).get("pattern")
+            if pattern and not re.search(pattern, answer.headers.get(name, "")) and name in answer.headers:
+                raise Violation(f"{where}: the header {name} is {answer.headers[name]!r}, not {pattern}")
         if method == "HEAD":
             return
         content = response.get("content", {})

@@ -53,6 +53,14 @@ def test_a_change_of_role_replaces_every_token_of_the_session(api, person):
     api.get("/v1/members/me", token=back["access_token"]).expect(200)
 
 
+def test_a_copy_of_the_account_grows_stale_with_a_new_role(api, actors, person, db):
+    copy = api.get("/v1/account", token=person["token"]).expect(200).headers["ETag"]
+    same = {"headers": {"If-None-Match": copy}, "token": person["token"]}
+    api.get("/v1/account", **same).expect(304)
+    db.execute("UPDATE smile.account_grant SET employer_role = 'viewer' WHERE id = %s", [person["grants"][2]["id"]])
+    assert api.get("/v1/account", **same).expect(200).headers["ETag"] != copy
+
+
 def test_only_an_active_grant_of_the_own_account_can_be_taken(api, actors, person, db):
     other = actors.employer()
     theirs, = api.get("/v1/account", token=other["token"]).expect(200).json["grants"]

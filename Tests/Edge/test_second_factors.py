@@ -8,7 +8,7 @@ import subprocess
 import psycopg
 import pytest
 
-from actors import PASSWORD
+from actors import PASSWORD, Actors
 from client import Client, at_once
 from timing import assert_alike
 
@@ -343,6 +343,31 @@ def test_a_new_device_and_the_end_of_the_oldest_session_are_told_to_the_owner(ow
     assert [e["kind"] for e in events if e["kind"] != "logged_in"] == ["session_limit", "new_device"]
 
 
+def test_a_session_that_idleness_has_ended_is_not_ended_again(own_api, own_actors, later):
+    """Who logs in daily and never logs out isn't written to about sessions that ended long ago."""
+    member = own_actors.member()
+    for day in range(1, 13):
+        later(day * 86_400)
+        last = own_actors.log_in(member["email"], device_token=member["device_token"])
+    events = own_api.get("/v1/account/security_events?limit=50", token=last["token"]).expect(200).json["items"]
+    assert {event["kind"] for event in events} == {"logged_in", "account_confirmed"}
+
+
+def test_a_change_of_role_keeps_to_the_limit_of_the_role(own, own_api, own_actors, at_zero):
+    """Nobody acts as an officer in more than three places by logging in as a member first."""
+    member = own_actors.member()
+    sessions = [member] + [own_actors.log_in(member["email"], device_token=member["device_token"]) for _ in range(4)]
+    with own.cluster.connect(own.database) as connection:
+        connection.execute("INSERT INTO smile.account_grant (account_id, kind, permissions, active) SELECT id, "
+                           "'officer', '{read_members}', true FROM smile.account WHERE email = %s", [member["email"]])
+    grants = own_api.get("/v1/account", token=member["token"]).expect(200).json["grants"]
+    officer, = [grant["id"] for grant in grants if grant["kind"] == "officer"]
+    with Client(own, member["token"]) as client:   # the oldest session, which stays because it is the one in use
+        Actors(client).switch(member["email"], officer)
+    alive = [own_api.get("/v1/account", token=each["token"]).status == 200 for each in sessions[1:]]
+    assert alive == [False, False, True, True]
+
+
 def test_log_ins_at_once_keep_to_the_limit_of_sessions(own, own_api, own_actors, at_zero):
     member = own_actors.member()
     known = {"device_token": member["device_token"]}
@@ -393,7 +418,7 @@ def test_what_is_dead_of_it_is_deleted(own, own_api, own_actors, at_zero):
     member = own_actors.member()
     challenge(own_api, own_actors.officer_account())
     own_api.post("/v1/account/totp", token=member["token"]).expect(200)
-    at_zero(181 * 86_400)
+    at_zero(200 * 86_400)
     with own.cluster.connect(own.database) as connection:
         connection.execute("SET ROLE smile_jobs")
         connection.execute("SELECT smile.purge_identity()")
