@@ -20,8 +20,8 @@ RETURN (
     'grant', smile.grant_body(s.grant_id)))
   FROM smile.session AS s WHERE s.id = wanted);
 
--- Ends an account's oldest sessions over the limit of the grant that one of them has just begun to act in, and tells the
--- owner. The caller has locked the account. What idleness or age has ended by now doesn't count: nobody misses it.
+-- Ends an account's oldest sessions over the limit of the grant that one of them has just begun to act in, and tells
+-- the owner. The caller has locked the account. What idleness or age has ended by now doesn't count: nobody misses it.
 CREATE FUNCTION smile.keep_to_session_limit(account uuid, kept uuid, kind text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   at CONSTANT timestamptz := smile.security_now();
@@ -229,8 +229,8 @@ END
 $$;
 ALTER FUNCTION smile.resend_code(bytea, text, bytea, uuid, bytea) OWNER TO smile_auth;
 
--- The session acts in this grant from now on, within the limit of sessions that it has; all its tokens are replaced. The
--- caller has locked the account.
+-- The session acts in this grant from now on, within the limit of sessions that it has; all its tokens are replaced.
+-- The caller has locked the account.
 CREATE FUNCTION smile.act_in_grant(
   session uuid, g smile.account_grant, with_factor boolean, access_digest bytea, refresh_digest bytea)
 RETURNS smile.log_in_answer LANGUAGE plpgsql AS $$

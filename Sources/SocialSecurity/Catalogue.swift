@@ -7,9 +7,8 @@ extension Endpoints {
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
     SessionStatements.all, FactorStatements.all, ClientStatements.all, MemberStatements.all,
-    EmployerStatements.all, WorkerStatements.all, ReturnStatements.all, BillingStatements.all, ContributionStatements.all,
-    ParameterStatements.all,
-    DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
+    EmployerStatements.all, WorkerStatements.all, ReturnStatements.all, BillingStatements.all,
+    ContributionStatements.all, ParameterStatements.all, DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
   ].flatMap { $0 }
 
   /// Texts of every problem.

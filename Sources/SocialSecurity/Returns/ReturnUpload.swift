@@ -54,7 +54,8 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
   try opening.add(ReturnStatements.beginUpload, id)
   guard isWhole else {
     let answer = try await ReturnWriter(
-      call: call, id: id, change: change, upload: upload, file: file, reader: reader, first: first, opening: opening.segment
+      call: call, id: id, change: change, upload: upload, file: file, reader: reader, first: first,
+      opening: opening.segment
     ).write()
     return try await call.settled(answer)
   }
