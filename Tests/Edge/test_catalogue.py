@@ -79,6 +79,7 @@ DEFINERS = {
         "waiting_totp": "the caller's own; counts the try",
     },
     "smile_owner": {
+        "unpost_reductions": "a trigger; of a billing that is open again",
         "approve_employer_registration": "wants an officer who manages employers",
         "book": "not the server's to call",
         "book_claim_payment": "compares the claim with the caller",

@@ -8,7 +8,7 @@ func openReturn(_ call: Call) async throws(Failure) -> Response {
   let wanted = try await call.input(NewReturn.self)
   return try await call.answer(
     writing: ReturnStatements.open, employer, wanted.period.sql, wanted.kind.rawValue, wanted.reference,
-    wanted.declaredLines, wanted.declaredWages)
+    wanted.declaredLines, wanted.declaredWages, wanted.reason)
 }
 
 /// Newest first; also the look-up by the sender's own reference and by what was sent.

@@ -1,9 +1,10 @@
 import Crypto
 import JSON
 
-/// What kind of return it is: the month's own, one for forgotten workers, or the statement that nobody worked.
+/// What kind of return it is: the month's own, one for forgotten workers, a correction of what was finalised, or the
+/// statement that nobody worked.
 enum ReturnKind: String, JSONChoice {
-  case regular, supplementary
+  case regular, supplementary, revised
   case noActivity = "no_activity"
 }
 
@@ -18,6 +19,8 @@ struct NewReturn: Input {
   let reference: String?
   let declaredLines: Int64?
   let declaredWages: Int64?
+  /// Why a month is revised.
+  let reason: String?
 
   static func read(_ fields: inout JSONFields) -> NewReturn? {
     let period = fields.required("period", WageMonth.self)
@@ -26,9 +29,20 @@ struct NewReturn: Input {
     let declared: (Int64?, Int64?)? = fields.optionalObject("declared_totals") { totals in
       (totals.optional("lines", in: Rupiah.totals), totals.optional("wages", in: Rupiah.totals))
     }
+    let reason = fields.optional("reason", RevisionReason.self)
     guard let period, let kind else { return nil }
     return NewReturn(
-      period: period, kind: kind, reference: reference?.text, declaredLines: declared?.0, declaredWages: declared?.1)
+      period: period, kind: kind, reference: reference?.text, declaredLines: declared?.0, declaredWages: declared?.1,
+      reason: reason?.text)
+  }
+}
+
+/// 1 to 500 characters, on lines of their own if need be.
+struct RevisionReason: JSONTextReadable {
+  let text: String
+
+  init(parsing text: String) throws(FieldProblem) {
+    self.text = try TextRule.lines(1...500).check(text)
   }
 }
 

@@ -8,6 +8,16 @@ enum ReturnProblems {
       "period_too_early", 422, id: "Untuk bulan upah ini belum ada tarif iuran.",
       en: "There are no contribution rates for that wage month."),
     ProblemText(
+      "period_not_over", 422, id: "Bulan upah ini belum berakhir.", en: "The wage month isn't over."),
+    ProblemText(
+      "reason_required", 422, id: "Laporan revisi memuat alasannya.", en: "A revised return holds its reason."),
+    ProblemText(
+      "reason_not_taken", 422, id: "Hanya laporan revisi yang memuat alasan.",
+      en: "Only a revised return holds a reason."),
+    ProblemText(
+      "nothing_to_revise", 409, id: "Belum ada laporan final bulan ini yang dapat direvisi.",
+      en: "There is no finalised return of that month to revise."),
+    ProblemText(
       "return_exists", 409, id: "Laporan bulan ini sudah ada; lihat return_id.",
       en: "There is a return of that month already; see return_id."),
     ProblemText(

@@ -8,8 +8,8 @@ enum ReturnStatements {
   static let patienceLimit: Duration = .seconds(120)
 
   static let open = Statement(
-    "returns.open", "SELECT status, body, etag, location FROM smile.open_return($1, $2, $3, $4, $5, $6)",
-    SQLUUID.self, SQLDate.self, String.self, String?.self, Int64?.self, Int64?.self)
+    "returns.open", "SELECT status, body, etag, location FROM smile.open_return($1, $2, $3, $4, $5, $6, $7)",
+    SQLUUID.self, SQLDate.self, String.self, String?.self, Int64?.self, Int64?.self, String?.self)
 
   static let list = Statement(
     "returns.list", "SELECT smile.list_returns($1, $2, $3, $4, $5, $6)",
