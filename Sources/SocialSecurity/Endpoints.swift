@@ -11,6 +11,8 @@ private let employerReaders: [Grant] = [
   .employer, .client("workers:read"), .client("workers:write"), .client("returns:read"), .client("returns:write"),
   .client("billings:read"), .officer("manage_employers"), .officer("manage_billing"),
 ]
+private let workerReaders: [Grant] = [.employer, .client("workers:read"), .client("workers:write")]
+private let unitReaders = workerReaders + [.officer("manage_employers")]
 private let workerWriters: [Grant] = [.employer(.payroll), .client("workers:write")]
 private let claimOfficers: [Grant] = [.officer("review_claims"), .officer("approve_claims"), .officer("pay_claims")]
 private let claimReaders: [Grant] = [.member] + claimOfficers
@@ -143,13 +145,23 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/employers", "listEmployers", employerReaders, parameters: page, listEmployers),
     Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
     Endpoint(
-      .GET, "/v1/employers/{employer_id}/workers", "listWorkers",
-      [.employer, .client("workers:read"), .client("workers:write")], parameters: page, listWorkers),
+      .GET, "/v1/employers/{employer_id}/workers", "listWorkers", workerReaders, parameters: page, listWorkers),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers", "hireWorker", workerWriters, .idempotent, hireWorker),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers/{employment_id}/termination", "endEmployment", workerWriters,
       .idempotent, endEmployment),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/workers/changes", "changeWorkers", workerWriters, .idempotent,
+      changeWorkers),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/workers/{employment_id}", "getWorker", workerReaders, getWorker),
+    Endpoint(
+      .PATCH, "/v1/employers/{employer_id}/workers/{employment_id}", "updateWorker", workerWriters, updateWorker),
+    Endpoint(.GET, "/v1/employers/{employer_id}/units", "listUnits", unitReaders, parameters: page, listUnits),
+    Endpoint(.POST, "/v1/employers/{employer_id}/units", "createUnit", workerWriters, createUnit),
+    Endpoint(.GET, "/v1/employers/{employer_id}/units/{unit_id}", "getUnit", unitReaders, getUnit),
+    Endpoint(.PATCH, "/v1/employers/{employer_id}/units/{unit_id}", "updateUnit", workerWriters, updateUnit),
     // Not to be rehearsed: a rehearsal would leave no trace and use no quota.
     Endpoint(.POST, "/v1/member_verifications", "verifyMembers", workerWriters, .secret, verifyMembers),
   ]

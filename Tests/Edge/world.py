@@ -31,6 +31,8 @@ class Side:
                     "session_id": self.member["session_id"], "registration_id": actors.registration()["id"]}
         self.worker = actors.worker(self.employer["token"], self.employer["id"])
         self.ids["employment_id"] = self.worker["employment_id"]
+        self.ids["unit_id"] = self.api.post(f"/v1/employers/{self.employer['id']}/units", {
+            "code": "P1", "name": "Pabrik"}, token=self.employer["token"]).expect(201).json["id"]
         self.make_client()
         self.make_claim()
         self.make_people()

@@ -21,12 +21,34 @@ enum EmployerProblems {
       "end_before_start", 422, id: "Hari terakhir mendahului hari pertama bekerja.",
       en: "The last day lies before the first day of work."),
     ProblemText(
+      "date_too_far_ahead", 422, id: "Tanggal ini terlalu jauh di masa depan.",
+      en: "This date lies too far in the future."),
+    ProblemText(
+      "start_before_birth", 422, id: "Hari pertama bekerja mendahului tanggal lahir.",
+      en: "The first day of work lies before the birth date."),
+    ProblemText(
+      "end_contradicts_return", 409,
+      id: "Iuran pekerja ini sudah dilaporkan untuk bulan sesudah tanggal tersebut; lihat period.",
+      en: "A finalised return reports the worker for a month after that date; see period."),
+    ProblemText(
+      "end_date_and_reason", 422, id: "Tanggal dan alasan berakhirnya hubungan kerja harus diisi bersama.",
+      en: "The end of an employment has a date and a reason together."),
+    ProblemText(
+      "wage_outside_employment", 422, id: "Tanggal upah ini di luar masa kerja.",
+      en: "The wage's date lies outside the employment."),
+    ProblemText(
+      "unit_unknown", 422, id: "Perusahaan ini tidak memiliki unit aktif tersebut.",
+      en: "The employer has no such active unit."),
+    ProblemText(
+      "unit_code_used", 409, id: "Kode unit ini sudah dipakai.", en: "Another unit has this code."),
+    ProblemText(
       "verification_quota_used", 429, id: "Kuota pemeriksaan data peserta untuk hari ini sudah habis.",
       en: "Today's quota of member verifications is used up."),
   ]
 
   static let constraints: [String: Failure] = [
     "employment_spells_do_not_overlap": Failure(409, "employment_overlaps"),
+    "employer_unit_code_once": Failure(409, "unit_code_used"),
     "employer_npwp_active": Failure(409, "npwp_already_registered"),
   ]
 }
