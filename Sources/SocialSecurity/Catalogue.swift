@@ -6,23 +6,24 @@ extension Endpoints {
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
-    SessionStatements.all, FactorStatements.all, ClientStatements.all, MemberStatements.all,
+    SessionStatements.all, FactorStatements.all, ClientStatements.all,
+    MemberStatements.all,
     EmployerStatements.all, WorkerStatements.all, ReturnStatements.all, BillingStatements.all,
-    ContributionStatements.all, ParameterStatements.all, DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
+    PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
+    DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
   ].flatMap { $0 }
 
   /// Texts of every problem.
   package static let problems = ProblemCatalogue([
     WebProblems.all,
     AccountProblems.all, OfficerProblems.all, SessionProblems.all, FactorProblems.all, ClientProblems.all,
-    MemberProblems.all,
-    EmployerProblems.all, ReturnProblems.all, BillingProblems.all, ParameterProblems.all,
-    DocumentProblems.all, ClaimProblems.all,
+    MemberProblems.all, EmployerProblems.all, ReturnProblems.all, PaymentProblems.all,
+    ParameterProblems.all, DocumentProblems.all, ClaimProblems.all,
   ])
 
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = [
-    ClientProblems.constraints, EmployerProblems.constraints, ReturnProblems.constraints, BillingProblems.constraints,
+    ClientProblems.constraints, EmployerProblems.constraints, ReturnProblems.constraints, PaymentProblems.constraints,
     DocumentProblems.constraints,
   ]
 }

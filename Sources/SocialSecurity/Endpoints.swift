@@ -194,6 +194,15 @@ package enum Endpoints {
       parameters: ["status"] + page, listBillings),
     Endpoint(.GET, "/v1/billings/{billing_id}", "getBilling", billingReaders, getBilling),
     Endpoint(.POST, "/v1/payments", "recordPayment", [.bank("payments:notify")], .idempotent, recordPayment),
+    Endpoint(
+      .POST, "/v1/payments/{payment_id}/reversal", "reversePayment", [.bank("payments:notify")], .idempotent,
+      reversePayment),
+    Endpoint(
+      .GET, "/v1/payment_exceptions", "listPaymentExceptions", [.officer("manage_billing")],
+      parameters: ["status"] + page, listPaymentExceptions),
+    Endpoint(
+      .POST, "/v1/payment_exceptions/{exception_id}/resolution", "resolvePaymentException",
+      [.officer("manage_billing")], [.idempotent, .stepUp], resolvePaymentException),
   ]
 
   static let contributions: [Endpoint] = [

@@ -11,7 +11,8 @@ STAGING = {"return_staging"}
 
 # Nothing of these is ever changed or removed by the server: corrections are new rows.
 APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "claim_event", "claim_decision",
-               "claim_approval", "claim_payment", "contribution", "payment", "payment_allocation"}
+               "claim_approval", "claim_payment", "contribution", "payment", "payment_reversal",
+               "payment_exception", "settlement"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
 IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
@@ -101,6 +102,8 @@ DEFINERS = {
         "make_partitions": "makes empty tables",
         "notify_member": "answers nothing",
         "record_payment": "wants a bank's client",
+        "resolve_payment_exception": "wants an officer who manages billing",
+        "reverse_payment": "the caller's own payments",
         "refuse_frozen_payout": "a trigger; says whether, to who pays",
         "register_employer": "writes one waiting row",
         "release_return": "a trigger; of a job that failed",

@@ -37,6 +37,7 @@ class Side:
         self.make_claim()
         self.make_people()
         self.make_returns()
+        self.make_payment()
         self.documents = {"employer": self.upload(self.employer["token"], "other")}
 
     def make_client(self):
@@ -84,6 +85,14 @@ class Side:
         ).expect(200).json["billing_id"]
         self.ids["return_id"] = self.open_return("2026-09")
 
+    def make_payment(self):
+        """Of a bank of this side's own, under a code that was never given out."""
+        self.bank = self.actors.bank()
+        made = self.api.post("/v1/payments", {
+            "payment_code": "999999999991", "amount": 1, "paid_at": "2026-11-05T01:00:00Z", "bank_reference": "W1"},
+            token=self.bank["token"], key=True).expect(201).json
+        self.ids |= {"payment_id": made["id"], "exception_id": made["exception"]["id"]}
+
     def open_return(self, period):
         return self.api.post(f"/v1/employers/{self.employer['id']}/returns", {"period": period, "kind": "regular"},
                              token=self.payroll["token"], key=True).expect(201).json["id"]
@@ -108,7 +117,7 @@ class World:
         for scope in EVERY_SCOPE:
             token = self.actors.client_of(self.mine.employer["token"], scope)["token"]
             yield self.caller(f"client {scope}", "client", {"client", f"client:{scope}"}, token)
-        yield self.caller("bank", "bank", {"bank", "bank:payments:notify"}, self.actors.bank()["token"])
+        yield self.caller("bank", "bank", {"bank", "bank:payments:notify"}, self.mine.bank["token"])
 
     def caller(self, name, kind, access, token):
         return Caller(name, kind, frozenset(access | {"any"}), token, Client(self.server, token))

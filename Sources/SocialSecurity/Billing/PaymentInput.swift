@@ -1,0 +1,92 @@
+import JSON
+
+/// What a bank tells of a payment.
+struct PaymentNotice: Input {
+  let code: String
+  let amount: Int64
+  let paidAt: Instant
+  /// The bank's own number of the payment: the same number again is the same payment.
+  let reference: String
+
+  static func read(_ fields: inout JSONFields) -> PaymentNotice? {
+    let code = fields.required("payment_code", PaymentCode.self)
+    let amount = fields.required("amount", in: 1...Rupiah.totals.upperBound)
+    let paidAt = fields.required("paid_at", Instant.self)
+    let reference = fields.required("bank_reference", BankReference.self)
+    guard let code, let amount, let paidAt, let reference else { return nil }
+    return PaymentNotice(
+      code: code.digits, amount: amount, paidAt: paidAt, reference: reference.text)
+  }
+}
+
+/// Why a bank takes a payment back.
+enum ReversalReason: String, JSONChoice {
+  case returned, duplicate, fraud
+  case bankError = "bank_error"
+}
+
+struct PaymentReversal: Input {
+  let reason: ReversalReason
+  let reversedAt: Instant
+
+  static func read(_ fields: inout JSONFields) -> PaymentReversal? {
+    let reason = fields.required("reason", ReversalReason.self)
+    let reversedAt = fields.required("reversed_at", Instant.self)
+    guard let reason, let reversedAt else { return nil }
+    return PaymentReversal(reason: reason, reversedAt: reversedAt)
+  }
+}
+
+enum ExceptionStatus: String, JSONChoice {
+  case open, resolved
+}
+
+/// What an officer does with money that matched nothing.
+struct ExceptionResolution: Input {
+  enum Action: String, JSONChoice {
+    case assign, `return`, keep
+  }
+
+  let action: Action
+  /// Of the billing that the payment was meant for; with `assign` alone.
+  let code: String?
+
+  static func read(_ fields: inout JSONFields) -> ExceptionResolution? {
+    guard let action = fields.required("action", Action.self) else { return nil }
+    guard action == .assign else { return ExceptionResolution(action: action, code: nil) }
+    guard let code = fields.required("payment_code", PaymentCode.self) else { return nil }
+    return ExceptionResolution(action: action, code: code.digits)
+  }
+}
+
+/// Twelve digits, the last of which checks the others (ISO/IEC 7812-1 annex B).
+package struct PaymentCode: Sendable, JSONTextReadable {
+  let digits: String
+
+  /// - Throws: `invalid_payment_code`, also when the check digit doesn't fit: no code was ever given out like that.
+  package init(parsing text: String) throws(FieldProblem) {
+    guard Digits.areAll(text, count: 12) else { throw FieldProblem("invalid_payment_code") }
+    var sum = 0
+    for (place, byte) in text.utf8.reversed().enumerated() {
+      let value = Int(byte - 0x30) * (place % 2 == 0 ? 1 : 2)
+      sum += value / 10 + value % 10
+    }
+    guard sum % 10 == 0 else { throw FieldProblem("invalid_payment_code") }
+    digits = text
+  }
+}
+
+struct BankReference: JSONTextReadable {
+  let text: String
+
+  init(parsing text: String) throws(FieldProblem) {
+    let allowed = text.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x2D...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
+      default: false
+      }
+    }
+    guard allowed, (1...64).contains(text.utf8.count) else { throw .invalidFormat("1 to 64 of [A-Za-z0-9._/-]") }
+    self.text = text
+  }
+}
