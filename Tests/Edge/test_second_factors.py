@@ -241,15 +241,23 @@ def test_nobody_learns_whether_a_code_was_sent(own, own_api, own_actors, at_zero
 
 def test_an_administrator_shows_a_second_factor_where_the_employer_wants_it(own, own_api, own_actors, at_zero):
     employer = own_actors.employer()
-    ask(own_api, employer).expect(201)
-    with own.cluster.connect(own.database) as connection:
-        connection.execute("UPDATE smile.employer SET admins_need_second_factor = true WHERE id = %s", [employer["id"]])
+    seen = own_api.get(f"/v1/employers/{employer['id']}", token=employer["token"]).expect(200).json
+    own.run("smile-admin", "second-factor-policy", "--npp", seen["npp"], "--required")
+    own_api.get(f"/v1/employers/{employer['id']}", token=employer["token"]).expect(401, "invalid_token")
     wanted = challenge(own_api, employer)
     meet(own_api, wanted, own_actors.mailed_token(employer["email"])).expect(201)
     with own.cluster.connect(own.database) as connection:
         connection.execute("UPDATE smile.account_grant SET employer_role = 'payroll' WHERE employer_id = %s",
                            [employer["id"]])
     ask(own_api, employer).expect(201)
+    with own.cluster.connect(own.database) as connection:
+        connection.execute("UPDATE smile.account_grant SET employer_role = 'admin' WHERE employer_id = %s",
+                           [employer["id"]])
+    challenge(own_api, employer)
+    own.run("smile-admin", "second-factor-policy", "--npp", seen["npp"], "--optional")
+    ask(own_api, employer).expect(201)
+    with pytest.raises(AssertionError, match="no employer"):
+        own.run("smile-admin", "second-factor-policy", "--npp", "0", "--required")
 
 
 def test_a_session_shows_a_second_factor_before_it_acts_as_an_officer(own, own_api, own_actors, at_zero):

@@ -12,6 +12,7 @@ import Testing
       case .createBankClient(let name): return name
       case .endSessions(let email): return email?.text ?? "everybody"
       case .removeAuthenticator(let email): return "off \(email.text)"
+      case .secondFactorPolicy(let npp, let required): return "\(npp) \(required)"
       case .importMembers(let file): return file
       case .demoData: return "demo"
       }
@@ -32,6 +33,8 @@ import Testing
     #expect(parse("end-sessions --email A@B.id") == "a@b.id")
     #expect(parse("end-sessions --everybody") == "everybody")
     #expect(parse("remove-authenticator --email A@B.id") == "off a@b.id")
+    #expect(parse("second-factor-policy --npp 10000001 --required") == "10000001 true")
+    #expect(parse("second-factor-policy --npp 10000001 --optional") == "10000001 false")
     #expect(parse("demo-data") == "demo")
   }
 
@@ -46,6 +49,8 @@ import Testing
     #expect(parse("create-bank-client --name A --name B") == "! --name?")
     #expect(parse("end-sessions") == "! --email is missing")
     #expect(parse("end-sessions --everybody --email A@B.id") == "! --email has no meaning here")
+    #expect(parse("second-factor-policy --npp 1") == "! --required or --optional?")
+    #expect(parse("second-factor-policy --npp 1 --required --optional") == "! --optional has no meaning here")
     #expect(parse("demo-data --name A") == "! --name has no meaning here")
     #expect(parse("demo-data now") == "! now?")
   }

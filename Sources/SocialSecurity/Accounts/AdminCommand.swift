@@ -13,6 +13,8 @@ package enum AdminCommand: Sendable {
   case endSessions(of: EmailAddress?)
   /// Takes the authenticator and the recovery codes off an account whose owner has lost both.
   case removeAuthenticator(of: EmailAddress)
+  /// Whether the administrators of the employer with this number have to show a second factor.
+  case secondFactorPolicy(npp: String, required: Bool)
   /// Loads members who have a number from the system before this one.
   case importMembers(file: String)
   /// An officer, an employer with a user, and members with accounts, for trying things out; made once.
@@ -23,6 +25,7 @@ package enum AdminCommand: Sendable {
            smile-admin create-bank-client --name NAME
            smile-admin end-sessions (--email E-MAIL | --everybody)
            smile-admin remove-authenticator --email E-MAIL
+           smile-admin second-factor-policy --npp NPP (--required | --optional)
            smile-admin import-members --file CSV
            smile-admin demo-data
     DATABASE_URL names the database as its owner sees it; KEY_FILE and PASSWORD_COST are the server's.
@@ -64,6 +67,13 @@ package enum AdminCommand: Sendable {
       self = .endSessions(of: everybody ? nil : try options.value("--email", EmailAddress.init(parsing:)))
     case "remove-authenticator":
       self = .removeAuthenticator(of: try options.value("--email", EmailAddress.init(parsing:)))
+    case "second-factor-policy":
+      let npp = try options.value("--npp") { (text: String) throws(FieldProblem) in
+        try TextRule.line(1...20).check(text)
+      }
+      let required = options.flag("--required")
+      guard required || options.flag("--optional") else { throw Misuse(reason: "--required or --optional?") }
+      self = .secondFactorPolicy(npp: npp, required: required)
     case "import-members":
       self = .importMembers(file: try options.value("--file") { (path: String) throws(FieldProblem) in path })
     case "demo-data": self = .demoData
@@ -73,13 +83,14 @@ package enum AdminCommand: Sendable {
   }
 
   private struct Options {
+    private static let flagNames: Set = ["--password-stdin", "--everybody", "--required", "--optional"]
     private var values: [String: String] = [:]
     private var flags: Set<String> = []
 
     init(_ words: ArraySlice<String>) throws(Misuse) {
       var rest = words
       while let word = rest.popFirst() {
-        if word == "--password-stdin" || word == "--everybody" {
+        if Self.flagNames.contains(word) {
           flags.insert(word)
         } else if word.hasPrefix("--"), values[word] == nil, let value = rest.popFirst() {
           values[word] = value

@@ -78,6 +78,13 @@ package struct AdminSession {
       let isRemoved = try await database.write(work).last?.bool(0, 0) ?? false
       if !isRemoved { throw StartFailure("no authenticator is set up at \(email.text)") }
       print(Self.line([("removed", email.text)]))
+    case .secondFactorPolicy(let npp, let required):
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(AdminStatements.secondFactorPolicy, npp, required)
+      let isKnown = try await database.write(work).last?.bool(0, 0) ?? false
+      if !isKnown { throw StartFailure("no employer has the number \(npp)") }
+      print(Self.line([("npp", npp), ("administrators_second_factor", required ? "required" : "optional")]))
     case .importMembers(let file): print(try await importMembers(file))
     case .demoData:
       if environment == .production { throw StartFailure("demo data have no place in production") }

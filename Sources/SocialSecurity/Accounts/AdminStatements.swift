@@ -27,6 +27,9 @@ enum AdminStatements {
   static let removeAuthenticator = Statement(
     "admin.remove_authenticator", "SELECT smile.remove_authenticator($1)", String.self)
 
+  static let secondFactorPolicy = Statement(
+    "admin.second_factor_policy", "SELECT smile.set_second_factor_policy($1, $2)", String.self, Bool.self)
+
   static let registerEmployer = Statement(
     "admin.register_employer",
     "SELECT status, body FROM smile.register_employer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -69,8 +72,8 @@ enum AdminStatements {
     [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    act, accountExists, createOfficer, createBankClient, endSessions, removeAuthenticator, registerEmployer,
-    waitingRegistration, approveEmployer, employerOf, hire, kpjOf, AccountStatements.register,
+    act, accountExists, createOfficer, createBankClient, endSessions, removeAuthenticator, secondFactorPolicy,
+    registerEmployer, waitingRegistration, approveEmployer, employerOf, hire, kpjOf, AccountStatements.register,
     AccountStatements.confirm,
   ] + MemberImportStatements.all
 }
