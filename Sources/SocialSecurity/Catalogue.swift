@@ -6,7 +6,7 @@ extension Endpoints {
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
-    SessionStatements.all, FactorStatements.all, ClientStatements.all,
+    SessionStatements.all, FactorStatements.all, ClientStatements.all, SigningStatements.all,
     MemberStatements.all,
     EmployerStatements.all, WorkerStatements.all, ReturnStatements.all, BillingStatements.all,
     PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
@@ -17,7 +17,7 @@ extension Endpoints {
   package static let problems = ProblemCatalogue([
     WebProblems.all,
     AccountProblems.all, OfficerProblems.all, SessionProblems.all, FactorProblems.all, ClientProblems.all,
-    MemberProblems.all, EmployerProblems.all, ReturnProblems.all, PaymentProblems.all,
+    SigningProblems.all, MemberProblems.all, EmployerProblems.all, ReturnProblems.all, PaymentProblems.all,
     ParameterProblems.all, DocumentProblems.all, ClaimProblems.all,
   ])
 

@@ -117,6 +117,12 @@ package enum Endpoints {
       createClientSecret),
     Endpoint(
       .DELETE, "/v1/clients/{client_id}/secrets/{secret_id}", "deleteClientSecret", clientManagers, deleteClientSecret),
+    Endpoint(
+      .POST, "/v1/clients/{client_id}/signing_keys", "createSigningKey", [.officer("manage_clients")],
+      [.secret, .stepUp], createSigningKey),
+    Endpoint(
+      .DELETE, "/v1/clients/{client_id}/signing_keys/{key_id}", "deleteSigningKey", [.officer("manage_clients")],
+      deleteSigningKey),
   ]
 
   static let members: [Endpoint] = [

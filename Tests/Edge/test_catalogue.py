@@ -12,7 +12,7 @@ STAGING = {"return_staging"}
 # Nothing of these is ever changed or removed by the server: corrections are new rows.
 APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "claim_event", "claim_decision",
                "claim_approval", "claim_payment", "contribution", "payment", "payment_reversal",
-               "payment_exception", "settlement"}
+               "payment_exception", "settlement", "signed_message"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
 IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
@@ -86,6 +86,11 @@ DEFINERS = {
         "book_claim_payment": "compares the claim with the caller",
         "change_workers": "the caller's employer's",
         "claim_blockers": "codes only",
+        "claim_message": "the caller's own",
+        "create_signing_key": "wants an officer who manages clients",
+        "own_signing_keys": "the caller's own, sealed",
+        "revoke_signing_key": "wants an officer who manages clients",
+        "signing_keys_body": "not the server's to call",
         "claimant": "wants an officer who handles claims; of a submitted claim",
         "compute_jht_claim": "compares the claim with the caller",
         "count_document": "the caller's own",

@@ -87,7 +87,7 @@ class Side:
 
     def make_payment(self):
         """Of a bank of this side's own, under a code that was never given out."""
-        self.bank = self.actors.bank()
+        self.bank, self.signer = self.actors.bank(), self.actors.bank()["id"]
         made = self.api.post("/v1/payments", {
             "payment_code": "999999999991", "amount": 1, "paid_at": "2026-11-05T01:00:00Z", "bank_reference": "W1"},
             token=self.bank["token"], key=True).expect(201).json
@@ -147,6 +147,8 @@ class World:
             found["return_id"] = found["finalised"]
         if caller.kind == "employer":
             found["document_id"] = side.documents["employer"]
+        if operation.id in ("createSigningKey", "deleteSigningKey"):
+            found |= {"client_id": side.signer, "key_id": self.signing_key_of(side)}
         if "session_id" in operation.path and side is self.mine:
             found["session_id"] = self.session_of(caller)
         if "job_id" in operation.path:
@@ -161,6 +163,10 @@ class World:
             FROM smile.session AS s JOIN smile.access_token AS t ON t.session_id = s.id
             WHERE t.digest = sha256(%s) RETURNING id""", [caller.token.encode()])
         return row[0] if row else self.mine.ids["session_id"]
+
+    def signing_key_of(self, side):
+        return self.sql("INSERT INTO smile.client_signing_key (id, client_id, key_sealed, revoked_at) "
+                        "VALUES (gen_random_uuid(), %s, '', NULL) RETURNING id", [side.signer])[0]
 
     def job_of(self, caller):
         return self.sql("""

@@ -4,18 +4,22 @@ import PostgresClient
 
 /// The bank's notice. Settling a billing posts the contributions of all its workers, which may take a while.
 func recordPayment(_ call: Call) async throws(Failure) -> Response {
-  let notice = try await call.input(PaymentNotice.self)
+  let body = try await SignedBody.read(call, as: ["application/json"], atMost: 64 << 10)
+  let notice = try PaymentNotice(json: body.bytes)
   var work = try call.change()
   try work.add(ReturnStatements.patience)
+  try body.claim(in: &work)
   try work.add(PaymentStatements.record, notice.code, notice.amount, SQLInstant(notice.paidAt.text), notice.reference)
   return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
 }
 
 /// The bank takes a payment back, which takes months back from their members.
 func reversePayment(_ call: Call) async throws(Failure) -> Response {
-  let reversal = try await call.input(PaymentReversal.self)
+  let body = try await SignedBody.read(call, as: ["application/json"], atMost: 64 << 10)
+  let reversal = try PaymentReversal(json: body.bytes)
   var work = try call.change()
   try work.add(ReturnStatements.patience)
+  try body.claim(in: &work)
   try work.add(
     PaymentStatements.reverse, call.id("payment_id"), reversal.reason.rawValue, SQLInstant(reversal.reversedAt.text))
   return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
