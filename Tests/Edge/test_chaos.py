@@ -23,7 +23,7 @@ class Writer(threading.Thread):
     """Hires one person after another. Whatever happens to a request, it sends it again with the same key."""
 
     def __init__(self, number, server, employer, ending):
-        super().__init__()
+        super().__init__(daemon=True)   # a failed test must end although its writers never give up
         self.number, self.server, self.employer, self.ending = number, server, employer, ending
         self.acknowledged, self.retries, self.surprises = [], 0, []
 
