@@ -198,7 +198,8 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/employers/{employer_id}/billings", "listBillings", billingReaders,
       parameters: ["status"] + page, listBillings),
-    Endpoint(.GET, "/v1/billings/{billing_id}", "getBilling", billingReaders, getBilling),
+    Endpoint(
+      .GET, "/v1/billings/{billing_id}", "getBilling", billingReaders, parameters: ["as_of"], getBilling),
     Endpoint(.POST, "/v1/payments", "recordPayment", [.bank("payments:notify")], .idempotent, recordPayment),
     Endpoint(
       .POST, "/v1/payments/{payment_id}/reversal", "reversePayment", [.bank("payments:notify")], .idempotent,

@@ -15,7 +15,13 @@ func listBillings(_ call: Call) async throws(Failure) -> Response {
 }
 
 func getBilling(_ call: Call) async throws(Failure) -> Response {
-  try await call.answer(reading: BillingStatements.get, call.id("billing_id"))
+  let day: PlainDate?
+  do {
+    day = try call.query.value("as_of", as: PlainDate.self)
+  } catch {
+    throw await call.refuse(error)
+  }
+  return try await call.answer(reading: BillingStatements.get, call.id("billing_id"), day?.sql)
 }
 
 enum BillingStatus: String, JSONChoice {
@@ -29,8 +35,7 @@ enum BillingStatements {
     SQLUUID.self, String?.self, SQLUUID?.self, Int32.self)
 
   static let get = Statement(
-    "billings.get",
-    "SELECT smile.billing_body(b.id), smile.etag(b.version) FROM smile.billing AS b WHERE b.id = $1", SQLUUID.self)
+    "billings.get", "SELECT body, etag FROM smile.get_billing($1, $2)", SQLUUID.self, SQLDate?.self)
 
   static let all: [any StatementDescription] = [list, get]
 }
