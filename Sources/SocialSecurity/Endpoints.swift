@@ -24,6 +24,9 @@ private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:writ
 private let returnReaders: [Grant] = [
   .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
 ]
+private let moneyReaders: [Grant] = [
+  .employer, .client("returns:read"), .client("returns:write"), .client("billings:read"), .officer("manage_billing"),
+]
 /// The parameters of every list.
 private let page = ["limit", "after"]
 
@@ -168,6 +171,12 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/employers/{employer_id}/units", "createUnit", workerWriters, createUnit),
     Endpoint(.GET, "/v1/employers/{employer_id}/units/{unit_id}", "getUnit", unitReaders, getUnit),
     Endpoint(.PATCH, "/v1/employers/{employer_id}/units/{unit_id}", "updateUnit", workerWriters, updateUnit),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/obligations", "listObligations", moneyReaders,
+      parameters: ["from", "to", "state"] + page, listObligations),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders, parameters: ["period", "from", "to"],
+      getSummary),
     // Not to be rehearsed: a rehearsal would leave no trace and use no quota.
     Endpoint(.POST, "/v1/member_verifications", "verifyMembers", workerWriters, .secret, verifyMembers),
   ]
