@@ -114,12 +114,13 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/clients", "createClient", clientManagers, [.secret, .stepUp], createClient),
     Endpoint(.GET, "/v1/clients/{client_id}", "getClient", clientManagers, getClient),
     Endpoint(.PATCH, "/v1/clients/{client_id}", "updateClient", clientManagers, .stepUp, updateClient),
-    Endpoint(.DELETE, "/v1/clients/{client_id}", "deleteClient", clientManagers, deleteClient),
+    Endpoint(.DELETE, "/v1/clients/{client_id}", "deleteClient", clientManagers, .stepUp, deleteClient),
     Endpoint(
       .POST, "/v1/clients/{client_id}/secrets", "createClientSecret", clientManagers, [.secret, .stepUp],
       createClientSecret),
     Endpoint(
-      .DELETE, "/v1/clients/{client_id}/secrets/{secret_id}", "deleteClientSecret", clientManagers, deleteClientSecret),
+      .DELETE, "/v1/clients/{client_id}/secrets/{secret_id}", "deleteClientSecret", clientManagers, .stepUp,
+      deleteClientSecret),
     Endpoint(
       .POST, "/v1/clients/{client_id}/signing_keys", "createSigningKey", [.officer("manage_clients")],
       [.secret, .stepUp], createSigningKey),

@@ -66,6 +66,16 @@ def test_nobody_gives_or_takes_the_permission_to_manage_officers(api, actors, he
     change(api, head, peer["id"], {"active": False}).expect(200)
 
 
+def test_nobody_approves_the_registration_that_gives_them_a_role(api, actors, db):
+    """Else an officer could be the administrator of an employer that nobody else has looked at."""
+    officer, registration = actors.officer("manage_employers"), actors.registration()
+    db.execute("UPDATE smile.employer_registration SET contact_email = %s WHERE id = %s",
+               [officer["email"], registration["id"]])
+    path = f"/v1/employer_registrations/{registration['id']}/approval"
+    api.post(path, {}, token=officer["token"], key=True).expect(403, "own_registration")
+    api.post(path, {}, token=actors.officer("manage_employers")["token"], key=True).expect(200)
+
+
 @pytest.mark.parametrize("body", [{"active": False}, {"permissions": []}], ids=["sent away", "fewer permissions"])
 def test_a_change_acts_on_the_next_request_of_every_worker(body, api, actors, head, server):
     officer = actors.officer("review_claims")

@@ -6,6 +6,9 @@ enum EmployerProblems {
       "registration_already_decided", 409, id: "Pendaftaran ini sudah diputuskan.",
       en: "This registration was decided on already."),
     ProblemText(
+      "own_registration", 403, id: "Pendaftaran yang menunjuk petugas sebagai kontak diputuskan oleh petugas lain.",
+      en: "Another officer decides on a registration that names the officer as its contact."),
+    ProblemText(
       "npwp_already_registered", 409, id: "Perusahaan aktif dengan NPWP ini sudah terdaftar.",
       en: "An active employer with this NPWP is registered already."),
     ProblemText(
