@@ -155,6 +155,9 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/employers", "listEmployers", employerReaders, parameters: page, listEmployers),
     Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
     Endpoint(
+      .PATCH, "/v1/employers/{employer_id}", "updateEmployer", [.employer(.admin), .officer("manage_employers")],
+      updateEmployer),
+    Endpoint(
       .GET, "/v1/employers/{employer_id}/workers", "listWorkers", workerReaders, parameters: page, listWorkers),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers", "hireWorker", workerWriters, .idempotent, hireWorker),

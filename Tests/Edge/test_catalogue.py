@@ -117,6 +117,7 @@ DEFINERS = {
         "sandbox_outbox": "wants a database declared dev or sandbox",
         "set_clock": "wants a database declared dev or sandbox",
         "summarise_months": "the caller's employer's; all for an officer who manages billing",
+        "update_employer": "wants the employer's administrator or an officer who manages employers",
         "update_worker": "the caller's employer's",
         "verify_members": "yes or no, with a quota; leaves a trace",
         "worker_body": "compares the caller's employer",

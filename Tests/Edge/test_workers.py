@@ -128,8 +128,8 @@ def test_one_person_hired_by_two_lists_at_once_has_one_spell(payroll, server, db
             "start_date": "2026-01-01"}
     people = [form | {"nik": nik()} for _ in range(20)]
     def send(order):
-        return Client(server, payroll.client.token).post(path(payroll, "/changes"), {"changes": order}, key=True).expect(
-            200).json["counts"]
+        client = Client(server, payroll.client.token)
+        return client.post(path(payroll, "/changes"), {"changes": order}, key=True).expect(200).json["counts"]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         counts = list(pool.map(send, [people, people[::-1]]))
     assert sum(c["done"] for c in counts) == 20 and sum(c["refused"] for c in counts) == 20
@@ -166,8 +166,8 @@ def test_lists_do_what_single_calls_do(payroll):
 def test_a_list_that_breaks_the_contract_does_nothing(payroll, db):
     good = {"action": "hire", "nik": nik(), "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1,
             "start_date": "2026-01-01"}
-    answer = payroll.client.post(path(payroll, "/changes"), {"changes": [good, good | {"wage": -1}, {"action": "fire"}]},
-                                 key=True).expect(400, "invalid_request").json
+    wrong = [good, good | {"wage": -1}, {"action": "fire"}]
+    answer = payroll.client.post(path(payroll, "/changes"), {"changes": wrong}, key=True).expect(400, "invalid_request").json
     assert {error["pointer"] for error in answer["errors"]} >= {"/changes/1/wage", "/changes/2/action"}
     payroll.client.post(path(payroll, "/changes"), {"changes": []}, key=True).expect(400)
     payroll.client.post(path(payroll, "/changes"), {"changes": [good] * 501}, key=True).expect(400)

@@ -26,6 +26,10 @@ enum EmployerStatements {
     "employers.get",
     "SELECT smile.employer_body(e.id), smile.etag(e.version) FROM smile.employer AS e WHERE e.id = $1", SQLUUID.self)
 
+  static let update = Statement(
+    "employers.update", "SELECT status, body, etag, location FROM smile.update_employer($1, $2, $3, $4, $5)",
+    SQLUUID.self, String?.self, String?.self, String?.self, String?.self)
+
   static let listWorkers = Statement(
     "employers.list_workers", "SELECT smile.list_workers($1, $2, $3)", SQLUUID.self, SQLUUID?.self, Int32.self)
 
@@ -42,6 +46,6 @@ enum EmployerStatements {
     SQLUUID.self, SQLUUID.self, SQLDate.self, String.self)
 
   static let all: [any StatementDescription] = [
-    register, listRegistrations, approve, list, get, listWorkers, hire, end,
+    register, listRegistrations, approve, list, get, update, listWorkers, hire, end,
   ]
 }
