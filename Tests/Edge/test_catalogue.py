@@ -4,7 +4,8 @@ import pytest
 
 # What smile_api may read without being anybody: law, calendars, lists of words.
 PUBLIC = {"claim_paper", "claim_reason", "claim_state", "claim_transition", "claim_type", "clock", "deployment",
-          "document_kind", "holiday", "ledger_account", "legal_parameter", "officer_permission", "rule"}
+          "document_kind", "holiday", "ledger_account", "legal_parameter", "officer_permission", "rule",
+          "rule_example"}
 
 # COPY refuses row-level security: the server may only put lines in here, and a definer function takes them out.
 STAGING = {"return_staging"}

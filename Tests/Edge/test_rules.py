@@ -1,0 +1,99 @@
+"""The rule catalogue: every example is sent and gets exactly its finding; codes stay what they are."""
+import base64
+import csv
+import pathlib
+
+import pytest
+
+from payroll import balanced, bank, Payroll, payroll  # noqa: F401
+
+CODES = pathlib.Path(__file__).with_name("rule_codes.csv")
+
+
+def rules(api, language="en"):
+    items, after = [], ""
+    while True:
+        page = api.get(f"/v1/rules?limit=20{after}", headers={"Accept-Language": language}).expect(200).json
+        items += page["items"]
+        if "next_after" not in page:
+            return items
+        after = f"&after={page['next_after']}"
+
+
+def body_of(example):
+    if "body_base64" in example:
+        return base64.b64decode(example["body_base64"])
+    return example["body"].replace("…", "x" * example.get("fill", 0)).encode()
+
+
+def prepare(payroll, steps):
+    for step in steps:
+        if "ended" in step:
+            for worker in payroll.client.get(f"/v1/employers/{payroll.employer_id}/workers").expect(200).json["items"]:
+                payroll.client.acting(payroll.actor["employer_token"]).post(
+                    f"/v1/employers/{payroll.employer_id}/workers/{worker['id']}/termination",
+                    {"end_date": step["ended"], "reason": "layoff"}, key=True).expect(200)
+            continue
+        opened = payroll.open(step["period"], step["kind"])["id"]
+        payroll.client.put(f"/v1/returns/{opened}/lines", body=step["body"].encode(), headers={
+            "Content-Type": "text/csv"}).expect(200)
+        payroll.finalise(opened)
+
+
+def run(payroll, rule, example):
+    prepare(payroll, example.get("given", []))
+    more = {"declared_totals": example["declared_totals"]} if "declared_totals" in example else {}
+    if example["kind"] == "revised":
+        more["reason"] = "Contoh"
+    opened = payroll.open(example["period"], example["kind"], **more)["id"]
+    payroll.client.request(example["method"], f"/v1/returns/{opened}/lines", body=body_of(example), headers={
+        "Content-Type": example["media_type"]}).expect(200)
+    found = payroll.client.get(f"/v1/returns/{opened}/findings", headers={"Accept-Language": "en"}).json["items"]
+    wanted = [(example["finding"].get("line"), example["finding"].get("field"), rule["code"])]
+    told = [(f.get("line"), f.get("field"), f["code"]) for f in found if f["code"] not in example.get("also", [])]
+    assert told == wanted, example
+    assert len(found) == 1 + len(example.get("also", [])), found
+    told = next(f for f in found if f["code"] == rule["code"])
+    assert told["rule"] == f"/v1/rules/{rule['code']}" and told["severity"] == rule["severity"]
+    assert (told["message"], told["fix"]) == (rule["description"], rule["fix"])
+    assert told.get("citation") == rule.get("citation")
+    line, field = example["finding"].get("line"), example["finding"].get("field")
+    assert told["pointer"] == (f"/lines/{line - 1}" + (f"/{field}" if field else "") if line else
+                               f"/declared_totals/{'lines' if 'lines' in rule['code'] else 'wages'}")
+
+
+def test_every_example_gets_exactly_its_finding(api, actors, bank):
+    catalogue = rules(api)
+    assert [rule["code"] for rule in catalogue if not rule.get("examples")] == []
+    fresh = Payroll(api, actors.payroll(), bank)
+    for rule in catalogue:
+        for example in rule["examples"]:
+            # What needs no past may share an employer: a draft is given up again.
+            payroll = Payroll(api, actors.payroll(), bank) if example.get("given") else fresh
+            run(payroll, rule, example)
+            for opened in payroll.client.get(f"/v1/employers/{payroll.employer_id}/returns").json["items"]:
+                if opened["status"] == "open":
+                    tag = payroll.client.get(f"/v1/returns/{opened['id']}").headers["ETag"]
+                    payroll.client.request("DELETE", f"/v1/returns/{opened['id']}", headers={"If-Match": tag}).expect(204)
+
+
+def test_codes_are_never_reused_and_never_vanish(api):
+    """rule_codes.csv remembers each code with what it means; it only ever grows."""
+    with open(CODES, newline="") as file:
+        known = [tuple(row.values()) for row in csv.DictReader(file)]
+    served = sorted((rule["code"], rule["severity"], rule["applies_to"], rule["title"]) for rule in rules(api))
+    assert sorted(known) == served
+    assert len({code for code, *_ in known}) == len(known)
+
+
+def test_every_text_stands_in_both_languages(api):
+    for one, other in zip(rules(api, "id"), rules(api, "en"), strict=True):
+        for text in ("title", "description", "fix"):
+            assert one[text] and other[text] and one[text] != other[text], one["code"]
+    api.get("/v1/rules/no_such_rule").expect(404)
+
+
+def test_whatever_is_found_is_a_rule(db):
+    """The database holds the findings of all tests of this run: none has a code of its own."""
+    assert db.execute("SELECT count(*) FROM smile.finding AS f LEFT JOIN smile.rule AS r USING (code)"
+                      " WHERE r.code IS NULL").fetchone() == (0,)
