@@ -98,6 +98,14 @@ BY_HAND = {
         "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 7_000},
         "jkm": {"employer": 36_000, "to_jkp": 5_000}, "jp": {"employer": 200_846, "worker": 100_423},
         "jkp": {"recomposed": 12_000, "state": 11_000}},
+    ("2020-10", 12_000_000): {   # PP 49/2020: 1 % of JKK's 0.89 % and JKM's 0.30 %; ceiling 8,939,700; before JKP
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 1_068, "to_jkp": 0},
+        "jkm": {"employer": 360, "to_jkp": 0}, "jp": {"employer": 178_794, "worker": 89_397},
+        "jkp": {"recomposed": 0, "state": 0}},
+    ("2021-03", 12_000_000): {   # PP 37/2021: 0.14 % of JKK and 0.10 % of JKM of at most 5,000,000; ceiling 8,754,600
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 7_000},
+        "jkm": {"employer": 36_000, "to_jkp": 5_000}, "jp": {"employer": 175_092, "worker": 87_546},
+        "jkp": {"recomposed": 12_000, "state": 11_000}},
     ("2019-05", 12_000_000): {   # before JKP; ceiling 8,512,400
         "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 0},
         "jkm": {"employer": 36_000, "to_jkp": 0}, "jp": {"employer": 170_248, "worker": 85_124},
