@@ -74,7 +74,8 @@ def test_every_example_gets_exactly_its_finding(api, actors, bank):
             for opened in payroll.client.get(f"/v1/employers/{payroll.employer_id}/returns").json["items"]:
                 if opened["status"] == "open":
                     tag = payroll.client.get(f"/v1/returns/{opened['id']}").headers["ETag"]
-                    payroll.client.request("DELETE", f"/v1/returns/{opened['id']}", headers={"If-Match": tag}).expect(204)
+                    payroll.client.request("DELETE", f"/v1/returns/{opened['id']}", headers={
+                        "If-Match": tag}).expect(204)
 
 
 def test_codes_are_never_reused_and_never_vanish(api):
