@@ -256,7 +256,9 @@ BEGIN
   END IF;
   PERFORM FROM smile.employer AS x WHERE x.id = employer FOR NO KEY UPDATE;
   FOR c IN
-    SELECT * FROM json_to_recordset(changes) AS x (
+    SELECT x.line, x.line_key, x.action, x.employment_id, x.change, x.kpj, x.nik_index, x.nik_sealed,
+      x.nik_last_four, x.full_name, x.birth_date, x.sex, x.wage, x.start_date, x.end_date, x.reason
+    FROM json_to_recordset(changes) AS x (
       line integer, line_key text, action text, employment_id uuid, change jsonb, kpj text, nik_index text,
       nik_sealed text, nik_last_four text, full_name text, birth_date date, sex text, wage bigint, start_date date,
       end_date date, reason text)

@@ -47,7 +47,9 @@ CREATE FUNCTION smile.list_obligations(
   employer uuid, from_period date, to_period date, wanted_state text, after date, page integer)
 RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp
 BEGIN ATOMIC
-  WITH month AS MATERIALIZED (SELECT * FROM smile.obligation_months(employer) WHERE smile.may_see_returns(employer)),
+  WITH month AS MATERIALIZED (
+    SELECT o.period, o.due_date, o.state, o.billed, o.paid
+    FROM smile.obligation_months(employer) AS o WHERE smile.may_see_returns(employer)),
   found AS (
     SELECT m.*, row_number() OVER (ORDER BY m.period DESC) AS place
     FROM month AS m

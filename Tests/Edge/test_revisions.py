@@ -7,7 +7,8 @@ import pytest
 from payroll import balanced, bank, line, nik, payroll  # noqa: F401
 
 NOTHING = {"jht": {"employer": 0, "worker": 0}, "jkk": {"employer": 0, "to_jkp": 0},
-           "jkm": {"employer": 0, "to_jkp": 0}, "jp": {"employer": 0, "worker": 0}, "jkp": {"recomposed": 0, "state": 0}}
+           "jkm": {"employer": 0, "to_jkp": 0}, "jp": {"employer": 0, "worker": 0},
+           "jkp": {"recomposed": 0, "state": 0}}
 # 1,000,000 more or less at risk class III, above JKP's ceiling of 5,000,000 and below JP's of 11,086,300:
 # JHT 3.7 % and 2 %, JKK 0.89 %, JKM 0.3 %, JP 2 % and 1 %.
 MILLION = {"jht": {"employer": 37_000, "worker": 20_000}, "jkk": {"employer": 8_900, "to_jkp": 0},

@@ -167,7 +167,8 @@ def test_a_list_that_breaks_the_contract_does_nothing(payroll, db):
     good = {"action": "hire", "nik": nik(), "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1,
             "start_date": "2026-01-01"}
     wrong = [good, good | {"wage": -1}, {"action": "fire"}]
-    answer = payroll.client.post(path(payroll, "/changes"), {"changes": wrong}, key=True).expect(400, "invalid_request").json
+    refused = payroll.client.post(path(payroll, "/changes"), {"changes": wrong}, key=True)
+    answer = refused.expect(400, "invalid_request").json
     assert {error["pointer"] for error in answer["errors"]} >= {"/changes/1/wage", "/changes/2/action"}
     payroll.client.post(path(payroll, "/changes"), {"changes": []}, key=True).expect(400)
     payroll.client.post(path(payroll, "/changes"), {"changes": [good] * 501}, key=True).expect(400)
