@@ -136,6 +136,8 @@ def test_mending_ends_where_sending_at_once_ends(payroll):
     sent = payroll.send(whole, [rows[got["line_key"]] for got in standing])
     for got, other in zip(standing, payroll.lines(whole), strict=True):
         for each in (got, other):
+            for finding in each.get("findings", []):   # each upload counts its own lines
+                finding["pointer"] = finding["pointer"].split("/", 3)[3:]
             numbers = {f.pop("line") and f.get("params", {}).pop("first_line", None) for f in each.get("findings", [])}
             assert len(numbers) <= 2 and each.pop("line")
         assert got == other

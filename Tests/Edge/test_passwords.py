@@ -2,6 +2,7 @@
 import concurrent.futures
 import random
 
+import psycopg
 import pytest
 
 from actors import PASSWORD
@@ -181,6 +182,22 @@ def test_of_two_changes_at_once_one_wins(own, own_actors, own_api):
     assert statuses.count(200) == 1 and set(statuses) <= {200, 401, 409, 422}, statuses   # 422: judged by the new one
     opened = [log_in(own_api, member["email"], password).status for password in passwords]
     assert opened == [201 if status == 200 else 401 for status in statuses]
+
+
+def test_a_password_that_changed_meanwhile_is_not_overwritten(own, own_actors, own_api):
+    """The other change stands between this one's comparison and its write: it is under way when this one begins."""
+    member = own_actors.member()
+    with psycopg.connect(own.cluster.url(own.database)) as other, own.cluster.connect(own.database) as watcher, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other.execute("UPDATE smile.account SET password_hash = password_hash || 'x' WHERE email = %s",
+                      [member["email"]])
+        answer = pool.submit(change, own_api, member["token"], PASSWORD, NEW)
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        while not answer.done() and not watcher.execute(waits).fetchone()[0]:
+            pass
+        other.commit()
+        answer.result(10).expect(409, "password_changed_meanwhile")
+    log_in(own_api, member["email"], NEW).expect(401)
 
 
 def test_five_wrong_tries_close_the_way_of_one_session_for_a_while(own_api, own_actors, later):

@@ -2,9 +2,10 @@
 import concurrent.futures
 import random
 
+import psycopg
 import pytest
 
-from client import Client
+from client import Client, new_key
 from payroll import Payroll, bank, line, nik  # noqa: F401  (fixtures)
 
 
@@ -194,3 +195,14 @@ def test_another_employers_worker_is_nobody_in_a_list(payroll, actors):
         {"action": "termination", "employment_id": worker["employment_id"], "end_date": "2026-11-01",
          "reason": "layoff"}]}, key=True).expect(200).json["items"]
     assert [item["code"] for item in items] == ["not_found"] * 2
+
+
+def test_changes_with_the_key_of_changes_under_way_get_409(payroll, cluster, server):
+    key = new_key()
+    with psycopg.connect(cluster.url(server.database)) as other:
+        other.execute("INSERT INTO smile.idempotency_key (principal, key, fingerprint) "
+                      "VALUES (%s, %s, sha256('another'))", [payroll.actor["id"], key])
+        wanted = {"changes": [{"action": "termination", "employment_id": "019ac3f2-7c11-7d5e-9b6a-2f6d1c1e8a01",
+                               "end_date": "2026-10-31", "reason": "resignation"}]}
+        payroll.client.post(path(payroll, "/changes"), wanted, key=key).expect(409, "idempotency_in_flight")
+        other.rollback()
