@@ -44,7 +44,7 @@ def write_staged(path, count):
         for number, (nik, name, born, wage) in enumerate(people(count), 1):
             index = hashlib.md5(nik.encode()).hexdigest()
             file.write(f"{UPLOAD}\t{number}\tW{number}\t\\N\t\\\\x{index}\t\\\\x{sealed}\t{nik[-4:]}\t{name}\t{born}"
-                       f"\t\\N\t{wage}\t\\N\t\\N\t\\N\n")
+                       f"\t\\N\t{wage}\t\\N\t\\N\t\\N\tf\n")
 
 
 def bare(cluster, database, staged):
