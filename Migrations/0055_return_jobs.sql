@@ -110,7 +110,8 @@ BEGIN
       -- The staging table is unlogged: PostgreSQL empties it when it recovers from a crash.
       PERFORM smile.fail(409, 'upload_lost');
     ELSE
-      done := smile.load_lines(r.id, upload, decode(j.parameters ->> 'digest', 'hex'));
+      done := smile.load_lines(r.id, upload, decode(j.parameters ->> 'digest', 'hex'),
+        coalesce((j.parameters ->> 'merging')::boolean, false));
     END IF;
     result := done.body;
   EXCEPTION WHEN OTHERS THEN

@@ -69,7 +69,8 @@ BEGIN
   -- To be judged again.
   DELETE FROM smile.finding AS f
   WHERE f.employer_id = r.employer_id AND f.return_id = r.id AND (f.line = 0
-    OR f.code IN ('duplicate_worker', 'line_key_repeated', 'worker_already_reported'));
+    OR f.code IN ('duplicate_worker', 'line_key_repeated', 'worker_already_reported',
+      'worker_not_reported', 'back_pay_not_revised'));
   DELETE FROM smile.return_back_pay AS b WHERE b.employer_id = r.employer_id AND b.return_id = r.id;
   UPDATE smile.return_line AS l SET status = 'accepted'
   WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.status <> 'accepted';
@@ -132,7 +133,8 @@ DROP FUNCTION smile.load_lines(uuid, uuid, bytea);
 -- The last step of an upload: the staged rows replace the return's lines, or when merging those of their keys; every
 -- rule is applied, the totals are taken. Runs as the owner, who alone may read the staging table; it acts on the
 -- caller's own return only. Lines that were mended have the SHA-256 of the digest before and the change's own.
-CREATE FUNCTION smile.load_lines(wanted uuid, upload uuid, digest bytea, merging boolean) RETURNS smile.answer_row
+CREATE FUNCTION smile.load_lines(wanted uuid, upload uuid, digest bytea, merging boolean)
+RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
   r smile.contribution_return;
@@ -158,6 +160,9 @@ BEGIN
     WHERE l.employer_id = r.employer_id AND l.return_id = r.id AND l.back_pay IS NOT NULL)
   THEN
     PERFORM smile.compute_back_pay(r);
+  END IF;
+  IF r.kind = 'revised' THEN
+    PERFORM smile.compute_differences(r);
   END IF;
   DELETE FROM smile.return_staging AS s WHERE s.upload_id = upload;
 
@@ -209,54 +214,3 @@ BEGIN
 END
 $$;
 
--- As before, and a job may mend.
-CREATE OR REPLACE FUNCTION smile.run_return_job(wanted uuid) RETURNS TABLE (problem_code text, result text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
-DECLARE
-  j smile.job;
-  r smile.contribution_return;
-  upload uuid;
-  done smile.answer_row;
-BEGIN
-  SELECT * INTO j FROM smile.job AS x
-  WHERE x.id = wanted AND x.status = 'running' AND x.kind IN ('load_lines', 'finalise_return') FOR UPDATE;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  PERFORM set_config('smile.role', j.parameters ->> 'role', true),
-    set_config('smile.account_id', j.account_id::text, true),
-    set_config('smile.client_id', j.client_id::text, true),
-    set_config('smile.employer_id', j.employer_id::text, true),
-    set_config('smile.request_id', j.parameters ->> 'request_id', true),
-    set_config('smile.now', smile.now()::text, true);
-  upload := (j.parameters ->> 'upload')::uuid;
-  UPDATE smile.contribution_return AS x SET pending_job = NULL
-  WHERE x.id = (j.parameters ->> 'return_id')::uuid AND x.employer_id = j.employer_id AND x.pending_job = j.id
-  RETURNING x.* INTO r;
-  BEGIN
-    IF r.status IS DISTINCT FROM 'open' THEN
-      PERFORM smile.fail(409, 'return_not_open');
-    ELSIF j.kind = 'finalise_return' THEN
-      done := smile.finalise_return(r.id);
-    ELSIF j.total <> (SELECT count(*) FROM smile.return_staging AS s WHERE s.upload_id = upload) THEN
-      -- The staging table is unlogged: PostgreSQL empties it when it recovers from a crash.
-      PERFORM smile.fail(409, 'upload_lost');
-    ELSE
-      done := smile.load_lines(r.id, upload, decode(j.parameters ->> 'digest', 'hex'),
-        coalesce((j.parameters ->> 'merging')::boolean, false));
-    END IF;
-    result := done.body;
-  EXCEPTION WHEN OTHERS THEN
-    IF SQLSTATE NOT LIKE 'SM4%' THEN
-      RAISE;
-    END IF;
-    problem_code := SQLERRM;
-  END;
-  UPDATE smile.job AS x
-  SET status = CASE WHEN run_return_job.problem_code IS NULL THEN 'succeeded' ELSE 'failed' END,
-    result = run_return_job.result::json, problem_code = run_return_job.problem_code,
-    done = CASE WHEN run_return_job.problem_code IS NULL THEN x.total ELSE 0 END, finished_at = smile.security_now()
-  WHERE x.id = j.id;
-  RETURN NEXT;
-END
-$$;

@@ -36,28 +36,3 @@ RETURN (
     SELECT coalesce(sum(c.amount), 0) FROM smile.return_credit AS c WHERE c.employer_id = employer))::bigint
   FROM smile.billing AS b WHERE b.employer_id = employer);
 
--- As before, and what is open is paid with it. The caller holds the employer's row.
-CREATE OR REPLACE FUNCTION smile.credit_return(r smile.contribution_return) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  c smile.return_credit;
-BEGIN
-  INSERT INTO smile.return_credit
-    (return_id, employer_id, period, jht_employer, jht_worker, jkk, jkm, jp_employer, jp_worker, jkp_from_jkk,
-    jkp_from_jkm, jkp_state)
-  SELECT r.id, r.employer_id, r.period, sum(d.jht_employer), sum(d.jht_worker), sum(d.jkk), sum(d.jkm),
-    sum(d.jp_employer), sum(d.jp_worker), sum(d.jkp_from_jkk), sum(d.jkp_from_jkm), sum(d.jkp_state)
-  FROM smile.return_reductions(r.employer_id, r.id) AS d
-  HAVING count(*) > 0
-  RETURNING * INTO c;
-  IF c.return_id IS NULL THEN
-    RETURN;
-  END IF;
-  PERFORM smile.book('contributions_reduced', 'contribution_return', r.id, (
-    SELECT array_agg((l.account, NULL, r.employer_id, r.period, l.amount)::smile.posting_line)
-    FROM smile.credit_accounts(c, 'billed', 1) AS l)
-    || ('payable.employer_credit', NULL, r.employer_id, r.period, -c.amount)::smile.posting_line
-    || ('receivable.state', NULL, r.employer_id, r.period, -c.jkp_state)::smile.posting_line);
-  PERFORM smile.settle(r.employer_id);
-  PERFORM smile.post_reductions(r.employer_id, r.period);
-END
-$$;
