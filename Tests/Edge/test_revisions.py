@@ -163,7 +163,8 @@ def test_any_revisions_end_where_the_last_wages_would_have(payroll, db):
     seed = random.randrange(10**9)
     print("seed", seed)
     chance = random.Random(seed)
-    wages = [3_000_000, 4_999_950, 5_000_001, 9_876_543, 11_086_300, 12_345_678, 0, 1, 333]
+    # 227 and 228 cost the employer the same and the state 0 and 1; 1 costs nobody anything.
+    wages = [3_000_000, 4_999_950, 5_000_001, 9_876_543, 11_086_300, 12_345_678, 0, 1, 227, 228, 333]
     people = [nik() for _ in range(5)]
     standing = {number: chance.choice(wages[:6]) for number in people}
     first = payroll.open("2026-09")["id"]
@@ -186,6 +187,24 @@ def test_any_revisions_end_where_the_last_wages_would_have(payroll, db):
                           for side in ("employer", "worker")) for got in payroll.lines(checked))
     assert sorted(row[2] for row in posted(db, payroll)) == computed
     assert balance(db, payroll, "billed.%") == 0
+    assert balance(db, payroll, "fund.jkp") == -sum(got["amounts"]["jkp"]["recomposed"] + got["amounts"]["jkp"]["state"]
+                                                    for got in payroll.lines(checked))
+
+
+def test_wages_that_cost_nothing_reach_the_month_and_can_be_revised(payroll, db):
+    """Rounded to whole rupiah, 1 costs nobody anything, and 228 costs the state a rupiah more than 227."""
+    number = nik()
+    first = payroll.open("2026-09")["id"]
+    payroll.send(first, [line(1, number=number)])
+    assert "billing_id" not in payroll.finalise(first)
+    assert posted(db, payroll) == [(1, 0, 0)]
+    for wage, state in ((227, 0), (228, 1), (0, 0)):
+        opened, _ = revise(payroll, [line(wage, number=number)])
+        settle(payroll, [payroll.finalise(opened).get("billing_id")])
+        assert [row[0] for row in posted(db, payroll)] == [wage]
+        assert db.execute("SELECT jkp_state FROM smile.contribution WHERE employer_id = %s", [payroll.employer_id]
+                          ).fetchall() == [(state,)]
+        assert balance(db, payroll, "receivable.state") == state
 
 
 def settle(payroll, bills):

@@ -48,7 +48,9 @@ extension RequestCall {
       var work = try self.work()
       try work.add(ReturnStatements.settled, job)
       guard let found = try await read(work).last, found.bool(0, 4) == true else { continue }
-      if let code = found.string(0, 5) { throw Failure(services.catalogue[code]?.status ?? 500, code) }
+      if let code = found.string(0, 5) {
+        throw DatabaseFailures.refusal(services.catalogue[code]?.status ?? 500, code, detail: found.string(0, 6))
+      }
       settled = try context.answer(written: found)
       break
     }

@@ -45,8 +45,12 @@ enum ReturnProblems {
       "return_without_lines", 422, id: "Tidak ada baris yang diterima untuk difinalisasi.",
       en: "There is no line that stands."),
     ProblemText(
-      "return_outdated", 409, id: "Data peserta berubah sejak baris diperiksa; kirim barisnya sekali lagi.",
-      en: "Members have changed since the lines were checked; send the lines again."),
+      "lines_no_longer_stand", 422,
+      id: "Baris dalam errors tidak berlaku lagi sejak diperiksa; perbaiki lalu kirim sekali lagi.",
+      en: "Since they were checked, the lines in errors no longer stand; mend and send them again."),
+    ProblemText(
+      "return_outdated", 409, id: "Data peserta atau tarif berubah sejak baris diperiksa; kirim barisnya sekali lagi.",
+      en: "Members or rates have changed since the lines were checked; send the lines again."),
     ProblemText(
       "digest_mismatch", 400, id: "Isi tidak sesuai dengan Content-Digest.",
       en: "The body isn't what Content-Digest says."),

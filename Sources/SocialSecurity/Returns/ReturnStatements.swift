@@ -55,11 +55,13 @@ enum ReturnStatements {
     "returns.finalise", "SELECT status, body, etag, location FROM smile.request_finalisation($1, $2)",
     SQLUUID.self, Bool.self)
 
-  /// Whether the job of a return has ended, why it failed, and otherwise the answer to what it was ordered for.
+  /// Whether the job of a return has ended, why it failed with what detail, and otherwise the answer to what it was
+  /// ordered for.
   static let settled = Statement(
     "returns.settled",
     """
-    SELECT a.status, a.body, a.etag, a.location, j.finished_at IS NOT NULL, j.problem_code
+    SELECT a.status, a.body, a.etag, a.location, j.finished_at IS NOT NULL, j.problem_code,
+      CASE WHEN j.problem_code IS NOT NULL THEN j.result::text END
     FROM smile.job AS j CROSS JOIN LATERAL smile.return_job_answer(j.id) AS a WHERE j.id = $1
     """, SQLUUID.self)
 

@@ -55,9 +55,14 @@ package struct DatabaseFailures: Sendable {
   /// What `smile.fail` raised: SQLSTATE `SM` + status, the code as message, JSON as detail.
   private func raised(_ error: ServerError) -> Failure {
     guard let status = Int(error.sqlState.dropFirst(2)), (200...599).contains(status) else { return .bug }
-    var failure = Failure(status, error.message)
+    return Self.refusal(status, error.message, detail: error.detail)
+  }
+
+  /// The failure that `smile.fail` means by its status, code and JSON detail.
+  static func refusal(_ status: Int, _ code: String, detail: String?) -> Failure {
+    var failure = Failure(status, code)
     if status == 429 || status == 503 { failure.retryAfter = 1 }
-    guard let detail = error.detail, let document = try? JSONReader.parse(Array(detail.utf8)),
+    guard let detail, let document = try? JSONReader.parse(Array(detail.utf8)),
       case .object(let members) = document.root
     else { return failure }
     for member in members {

@@ -21,9 +21,11 @@ enum FieldTexts {
     "invalid_json": ("Bukan JSON yang sah ({reason}).", "Not valid JSON ({reason})."),
   ]
 
-  /// The message of an error: its own text, or that of the problem with the same code, or the bare code.
+  /// The message of an error: its own text, or that of the problem with the same code, or what the error brought along
+  /// as `message_id` and `message_en`, or the bare code.
   static func message(of problem: FieldProblem, in language: Language, _ catalogue: ProblemCatalogue) -> String {
-    var message = catalogue[problem.code]?.text(in: language) ?? problem.code
+    let brought = problem.parameters.first { $0.name == "message_\(language.rawValue)" }?.value
+    var message = catalogue[problem.code]?.text(in: language) ?? brought ?? problem.code
     if let pair = texts[problem.code] { message = language == .id ? pair.id : pair.en }
     for parameter in problem.parameters {
       guard let range = message.firstRange(of: "{\(parameter.name)}") else { continue }
