@@ -8,7 +8,7 @@ extension Endpoints {
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
     SessionStatements.all, FactorStatements.all, ClientStatements.all, SigningStatements.all,
     MemberStatements.all,
-    EmployerStatements.all, WorkerStatements.all, ReadingBackStatements.all,
+    EmployerStatements.all, EmployerUserStatements.all, WorkerStatements.all, ReadingBackStatements.all,
     ReturnStatements.all, BillingStatements.all,
     PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,

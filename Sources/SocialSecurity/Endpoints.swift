@@ -11,6 +11,7 @@ private let employerReaders: [Grant] = [
   .employer, .client("workers:read"), .client("workers:write"), .client("returns:read"), .client("returns:write"),
   .client("billings:read"), .officer("manage_employers"), .officer("manage_billing"),
 ]
+private let employerUserReaders: [Grant] = [.employer, .officer("manage_employers")]
 private let workerReaders: [Grant] = [.employer, .client("workers:read"), .client("workers:write")]
 private let unitReaders = workerReaders + [.officer("manage_employers")]
 private let workerWriters: [Grant] = [.employer(.payroll), .client("workers:write")]
@@ -158,6 +159,22 @@ package enum Endpoints {
       .PATCH, "/v1/employers/{employer_id}", "updateEmployer", [.employer(.admin), .officer("manage_employers")],
       updateEmployer),
     Endpoint(
+      .GET, "/v1/employers/{employer_id}/users", "listEmployerUsers", employerUserReaders, parameters: page,
+      listEmployerUsers),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/users", "inviteEmployerUser", [.employer(.admin)], [.idempotent, .stepUp],
+      inviteEmployerUser),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/users/{user_id}", "getEmployerUser", employerUserReaders, getEmployerUser),
+    Endpoint(
+      .PATCH, "/v1/employers/{employer_id}/users/{user_id}", "updateEmployerUser", [.employer(.admin)], .stepUp,
+      updateEmployerUser),
+    Endpoint(
+      .DELETE, "/v1/employers/{employer_id}/users/{user_id}", "removeEmployerUser", [.employer(.admin)], .stepUp,
+      removeEmployerUser),
+    Endpoint(
+      .POST, "/v1/employer_invitations/acceptance", "acceptInvitation", .open, .credentials, acceptInvitation),
+    Endpoint(
       .GET, "/v1/employers/{employer_id}/workers", "listWorkers", workerReaders, parameters: page, listWorkers),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/workers", "hireWorker", workerWriters, .idempotent, hireWorker),
@@ -243,14 +260,15 @@ package enum Endpoints {
 
   static let documents: [Endpoint] = [
     Endpoint(
-      .POST, "/v1/documents", "uploadDocument", [.member, .employer], parameters: ["purpose", "file_name"],
+      .POST, "/v1/documents", "uploadDocument", [.member, .employer(.payroll)], parameters: ["purpose", "file_name"],
       uploadDocument),
     Endpoint(
       .GET, "/v1/documents", "listDocuments", [.member, .employer], parameters: ["purpose"] + page,
       listDocuments),
     Endpoint(.GET, "/v1/documents/{document_id}", "getDocument", documentReaders, getDocument),
     Endpoint(.GET, "/v1/documents/{document_id}/content", "getDocumentContent", documentReaders, getDocumentContent),
-    Endpoint(.DELETE, "/v1/documents/{document_id}", "deleteDocument", [.member, .employer], deleteDocument),
+    Endpoint(.DELETE, "/v1/documents/{document_id}", "deleteDocument", [.member, .employer(.payroll)],
+      deleteDocument),
   ]
 
   static let claims: [Endpoint] = [

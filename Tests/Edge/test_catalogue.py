@@ -16,15 +16,17 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
                "payment_exception", "settlement", "signed_message"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
-IDENTITY = {"account", "account_grant", "mail_token", "security_event", "security_event_kind", "log_in_throttle",
-            "known_device", "totp", "recovery_code", "mfa_challenge", "client", "client_secret", "session",
-            "access_token", "refresh_token", "member", "member_number", "national_id", "employer", "clock",
+IDENTITY = {"account", "account_grant", "employer_invitation", "mail_token", "security_event", "security_event_kind",
+            "log_in_throttle", "known_device", "totp", "recovery_code", "mfa_challenge", "client", "client_secret",
+            "session", "access_token", "refresh_token", "member", "member_number", "national_id", "employer", "clock",
             "legal_parameter", "audit_log", "outbox", "compromise_report", "officer_permission"}
 
 # Every function that sees more than its caller, by its owner, with what keeps it from telling.
 DEFINERS = {
     "smile_auth": {
+        "accept_invitation": "wants the mailed token",
         "authenticate": "finds a token by its digest",
+        "begin_invitation": "wants the mailed token",
         "begin_log_in": "counts the try; gives the hash to the server alone",
         "begin_password_change": "counts the try; gives the caller's own hash to the server alone",
         "begin_password_reset": "wants the mailed token",
@@ -40,17 +42,19 @@ DEFINERS = {
         "create_client_secret": "wants who manages the client",
         "create_employer_account": "wants an officer who manages employers",
         "create_officer_by_invitation": "wants an officer who manages officers",
-        "employer_users": "compares the caller's employer",
         "end_other_sessions": "the caller's own",
         "end_session": "the caller's own",
         "finish_log_in": "wants the challenge's digest and a code",
         "front_end_of": "wants a token's digest",
         "get_client": "wants who manages the client",
+        "invite_employer_user": "wants the employer's administrator",
         "introspect_token": "wants the secret's digest; of the client's own tokens",
         "issue_client_token": "wants the secret's digest",
         "list_clients": "the caller's employer's; all for an officer who manages clients",
+        "get_employer_user": "the caller's employer's; all for an officer who manages employers",
         "get_officer": "wants an officer who manages officers",
         "list_compromise_reports": "wants an officer who verifies members",
+        "list_employer_users": "the caller's employer's; all for an officer who manages employers",
         "list_officers": "wants an officer who manages officers",
         "list_security_events": "the caller's own",
         "list_sessions": "the caller's own",
@@ -66,6 +70,7 @@ DEFINERS = {
         "reset_password": "wants the mailed token",
         "register_member": "compares four facts; answers nothing",
         "resend_confirmation": "answers nothing",
+        "remove_employer_user": "wants the employer's administrator",
         "remove_totp": "the caller's own",
         "replace_recovery_codes": "the caller's own",
         "resend_code": "answers nothing",
@@ -77,6 +82,7 @@ DEFINERS = {
         "step_up": "the caller's own; the server has verified password or code",
         "switch_grant": "the caller's own grants",
         "update_client": "wants who manages the client",
+        "update_employer_user": "wants the employer's administrator",
         "update_officer": "wants an officer who manages officers",
         "waiting_totp": "the caller's own; counts the try",
     },

@@ -120,3 +120,14 @@ def test_every_change_leaves_a_row_and_tells_the_officer(api, actors, head, db):
                           "AND account_id = %s", [officer["id"], head["id"]]).fetchone()
     assert (details["permissions_before"], details["permissions"]) == (["publish"], ["read_audit"])
     assert actors.mails(officer["email"])[0]["template"] == "security_notice"
+
+
+def test_who_was_sent_away_gets_no_new_token_by_asking(api, actors, head, db):
+    """The role that is gone isn't one that waits for its confirmation."""
+    officer = actors.officer("publish")
+    change(api, head, by_account(api, head, officer["id"])["id"], {"active": False}).expect(200)
+    api.post("/v1/password_resets", {"identifier": officer["email"]}).expect(202)
+    db.execute("UPDATE smile.mail_token SET created_at = created_at - interval '2 minutes'")
+    api.post("/v1/registrations/resend", {"email": officer["email"]}).expect(202)
+    templates = {mail["template"] for mail in actors.mails(officer["email"])}
+    assert not templates & {"registration_confirmation", "grant_confirmation"}

@@ -52,6 +52,8 @@ class Side:
             self.ids["officer_id"], = connection.execute(
                 "SELECT id FROM smile.account_grant WHERE kind = 'officer' AND account_id = %s",
                 [self.actors.officer("publish")["id"]]).fetchone()
+            self.ids["user_id"], = connection.execute(
+                "SELECT id FROM smile.account_grant WHERE employer_id = %s", [self.employer["id"]]).fetchone()
             self.ids["report_id"], = connection.execute(
                 "INSERT INTO smile.compromise_report (account_id, member_id) SELECT account_id, member_id "
                 "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",

@@ -12,6 +12,22 @@ enum EmployerProblems {
       "npwp_already_registered", 409, id: "Perusahaan aktif dengan NPWP ini sudah terdaftar.",
       en: "An active employer with this NPWP is registered already."),
     ProblemText(
+      "employer_user_exists", 409, id: "Alamat surel ini sudah dipakai pengguna atau undangan perusahaan ini.",
+      en: "A user or an invitation of this employer has this e-mail address already."),
+    ProblemText(
+      "last_administrator", 409, id: "Perusahaan harus memiliki sedikitnya satu administrator.",
+      en: "An employer keeps at least one administrator."),
+    ProblemText(
+      "invitation_quota_used", 429, id: "Terlalu banyak undangan hari ini.", en: "Too many invitations today."),
+    ProblemText(
+      "invitation_invalid", 410, id: "Undangan ini tidak dikenal, sudah dipakai, dicabut, atau kedaluwarsa.",
+      en: "This invitation is unknown, used, withdrawn or expired."),
+    ProblemText(
+      "password_wanted", 422, id: "Akun baru memerlukan kata sandi.", en: "A new account wants a password."),
+    ProblemText(
+      "password_not_taken", 422, id: "Akun Anda sudah ada dan kata sandinya tetap.",
+      en: "You have an account, and it keeps its password."),
+    ProblemText(
       "identity_mismatch", 422, id: "KPJ, NIK, nama, dan tanggal lahir ini bukan milik orang yang sama.",
       en: "This KPJ, NIK, name and birth date don't belong to the same person."),
     ProblemText(

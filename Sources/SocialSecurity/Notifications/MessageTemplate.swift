@@ -200,6 +200,35 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "employer_invitation": (
+      MessageTemplate(
+        subject: "Undangan pengguna layanan pemberi kerja",
+        text: """
+          Yth. {full_name},
+
+          {employer_name} mengundang Anda sebagai pengguna layanan pemberi kerja. Terima undangan itu dengan kode ini
+          dalam 7 hari:
+
+          {token}
+
+          Jika alamat ini sudah memiliki akun, kata sandinya tetap; jika belum, pilihlah kata sandi Anda.
+          Jika Anda tidak mengenal perusahaan ini, abaikan pesan ini.
+
+          """),
+      MessageTemplate(
+        subject: "Invitation to act for an employer",
+        text: """
+          Dear {full_name},
+
+          {employer_name} invites you as a user of the services for employers. Accept with this code within 7 days:
+
+          {token}
+
+          If this address has an account, it keeps its password; if not, you choose one.
+          If you don't know this firm, ignore this message.
+
+          """)
+    ),
     "compromise_to_review": (
       MessageTemplate(
         subject: "Laporan penyalahgunaan akun",
