@@ -12,6 +12,7 @@ from client import Client
 from cluster import Cluster
 from contract import contract as the_contract
 from server import Server
+from walk import kind_of_caller
 
 # The business clock of the walkthrough: a Thursday, before the due date of the wage month 2026-10.
 BUSINESS_NOW = datetime.datetime.fromisoformat("2026-11-05T09:00:00+07:00")
@@ -108,6 +109,13 @@ def own_api(own):
         yield client
 
 
+@pytest.fixture(scope="module")
+def own_db(own):
+    """Its database, as superuser."""
+    with own.cluster.connect(own.database) as connection:
+        yield connection
+
+
 @pytest.fixture
 def later(own, own_actors):
     """later(seconds) moves the security clock to so long after the test's start."""
@@ -169,8 +177,7 @@ def caller_of(server, actors):
     known = {"nobody": Client(server)}
 
     def caller(operation):
-        kind = next(iter(operation.access), "nobody").split(":")[0]
-        kind = "member" if kind == "any" else kind
+        kind = kind_of_caller(operation)
         if kind in persons:
             return Client(server, actors.once(f"caller {kind}", persons[kind])["token"])
         if kind not in known:

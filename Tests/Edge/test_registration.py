@@ -117,6 +117,72 @@ def test_who_keeps_asking_for_a_resend_leaves_the_owner_a_good_token(api, actors
     actors.confirm(email)
 
 
+# MARK: what a stranger can do to a mailbox
+
+@pytest.fixture
+def at_zero(later):
+    later(0)
+    return later
+
+
+def test_an_address_gets_three_notices_a_day_whoever_causes_them(own_api, own_actors, at_zero):
+    """From as many sources, in as many names, under as many tags of the one mailbox as anybody likes."""
+    worker, sent = own_actors.worker(), "korban{}@smile.test"
+    tags = ["", "+a", "+b", "", "+c", "+"]
+
+    def notices():
+        return sum(templates(own_actors, sent.format(tag)).count("registration_mismatch") for tag in set(tags))
+
+    def attack():
+        for tag in tags:
+            register(own_api, worker, sent.format(tag), birth_date="1950-01-01").expect(202)
+    attack()
+    assert notices() == 3
+    register(own_api, worker, "orang.lain@smile.test", birth_date="1950-01-01").expect(202)
+    assert templates(own_actors, "orang.lain@smile.test") == ["registration_mismatch"]
+    at_zero(86_401)
+    attack()
+    assert notices() == 6
+
+
+def test_who_has_an_account_gets_three_notices_a_day_of_registrations_elsewhere(own_api, own_actors, at_zero):
+    member = own_actors.member()
+    for number in range(5):
+        register(own_api, member, f"pencuri{number}@smile.test").expect(202)
+    assert templates(own_actors, member["email"]).count("account_exists") == 3
+
+
+def test_confirmations_to_one_address_slow_down_and_never_stop(own_api, own_actors, own_db, at_zero):
+    """Five, then one after 15 min, after 30, and one an hour; what waits can be had by a resend when it may be mailed
+    again."""
+    email = "banyak.surat@smile.test"
+    workers = [own_actors.worker() for _ in range(6)]
+
+    def mailed():
+        return templates(own_actors, email).count("registration_confirmation")
+    for worker in workers:
+        register(own_api, worker, email).expect(202)
+    assert mailed() == 5
+    count, moments = 5, [14, 16, 44, 47, 104, 108, 167, 169]
+    for minutes, allowed in zip(moments, [0, 1] * 4):
+        at_zero(60 * minutes)
+        own_db.execute("UPDATE smile.mail_token SET created_at = created_at - interval '1 day'")
+        own_api.post("/v1/registrations/resend", {"email": email}).expect(202)
+        count += allowed
+        assert mailed() == count, minutes
+    own_actors.confirm(email)
+
+
+def test_the_allowance_of_mails_names_nobody(own_api, own_actors, own_db):
+    email = "tanpa.nama@smile.test"
+    register(own_api, own_actors.worker(), email, birth_date="1950-01-01").expect(202)
+    rows = own_db.execute("SELECT t::text, encode(t.key, 'escape') FROM smile.log_in_throttle AS t").fetchall()
+    assert rows and not any("tanpa" in text for row in rows for text in row)
+    plain, = own_db.execute("SELECT count(*) FROM smile.log_in_throttle "
+                            "WHERE key = smile.throttle_key('mail notice', sha256(%s))", [email.encode()]).fetchone()
+    assert plain == 0
+
+
 # MARK: what a stranger can't learn
 
 def bare(answer):
@@ -134,7 +200,12 @@ def strangers(make_server, actors_on):
     register(clients[0], worker, "menunggu@smile.test").expect(202)
     connection = server.cluster.connect(server.database)
 
+    def unlimited():
+        """Each time a mail goes out: the longest way against the shortest."""
+        connection.execute("DELETE FROM smile.log_in_throttle")
+
     def aged():
+        unlimited()
         connection.execute("UPDATE smile.mail_token SET created_at = created_at - interval '1 day' "
                            "WHERE used_at IS NULL")
 
@@ -143,9 +214,9 @@ def strangers(make_server, actors_on):
 
     yield [
         ("success and mismatch", lambda: register(clients[0], worker, "baru@smile.test"),
-         lambda: register(clients[0], worker, "baru@smile.test", birth_date="1950-01-01"), lambda: None),
+         lambda: register(clients[0], worker, "baru@smile.test", birth_date="1950-01-01"), unlimited),
         ("an existing account and another role's", lambda: register(clients[1], member, "lain@smile.test"),
-         lambda: register(clients[1], worker, employer["email"]), lambda: None),
+         lambda: register(clients[1], worker, employer["email"]), unlimited),
         ("resend", lambda: resend("menunggu@smile.test"), lambda: resend("siapa@smile.test"), aged),
     ]
     connection.close()

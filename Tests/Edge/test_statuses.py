@@ -1,5 +1,6 @@
 """Statuses that every operation gives alike, generated from openapi.yaml where it documents them."""
 import time
+import uuid
 
 import pytest
 
@@ -109,6 +110,39 @@ def test_who_asks_too_often_gets_429_and_when_to_come_back(operation, limited, r
                 break
     answer.expect(429)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.fixture(scope="module")
+def hurried(limited, actors_on):
+    """hurried(operation): somebody who may call it and has used up what goes in a minute: 300 requests of a person,
+    3,000 of a machine. The first is let through unseen, and what has come back meanwhile is used up too."""
+    actors = actors_on(limited)
+    made = {"member": actors.member(), "employer": actors.employer(), "officer": actors.officer("all"),
+            "client": actors.payroll(), "bank": actors.bank()}
+    clients = {kind: Client(limited, actor["token"]) for kind, actor in made.items()}
+
+    def caller(operation):
+        client = clients[walk.kind_of_caller(operation)]
+        for _ in range(4_000):
+            if client.get(f"/v1/jobs/{uuid.uuid4()}").status == 429:
+                return client
+        raise AssertionError("nobody is limited here")
+    return caller
+
+
+@pytest.mark.parametrize("operation", documenting(429, lambda o: o.access), ids=lambda o: o.id)
+def test_whose_minute_is_used_up_gets_429_from_every_operation(operation, hurried):
+    """Whatever else may be wrong with the request."""
+    client = hurried(operation)
+    answers = (client.request(operation.method, walk.target(operation), **walk.options(operation)) for _ in range(50))
+    answer = next(answer for answer in answers if answer.status == 429)
+    assert answer.expect(429, "rate_limited").headers["RateLimit"].split(";")[1] == "r=0"
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_every_operation_has_a_limit_and_says_so():
+    """The server counts whatever is asked of it; no operation is left out."""
+    assert [o.id for o in contract().operations if "429" not in o.spec["responses"]] == []
 
 
 def test_a_token_does_not_widen_the_limit_of_log_ins(limited, actors_on):

@@ -53,5 +53,11 @@ def options(operation):
     return arguments | {"body": text.encode(), "headers": {"Content-Type": media}}
 
 
+def kind_of_caller(operation):
+    """Of which kind somebody may be who calls it: member, employer, officer, client, bank, or nobody in particular."""
+    kind = next(iter(operation.access), "nobody").split(":")[0]
+    return "member" if kind == "any" else kind
+
+
 def guarded():
     return [o for o in contract().operations if o.access]

@@ -10,8 +10,8 @@ func registerMember(_ call: OpenCall) async throws(Failure) -> Response {
   let token = try MailedToken.make(call.services.sealer)
   let answer = try await call.answer(
     writing: AccountStatements.register, wanted.kpj.digits, wanted.nik.index(under: call.services.nationalIDIndex),
-    wanted.name.text, wanted.birthDate.sql, wanted.email.text, wanted.phone.text, wanted.username?.text, hash,
-    call.language.rawValue, token.digest, token.mailID, token.sealed)
+    wanted.name.text, wanted.birthDate.sql, wanted.email.text, wanted.email.key(under: call.services.throttleKey),
+    wanted.phone.text, wanted.username?.text, hash, call.language.rawValue, token.digest, token.mailID, token.sealed)
   await beat.next()
   return answer
 }
@@ -26,7 +26,8 @@ func resendConfirmation(_ call: OpenCall) async throws(Failure) -> Response {
   let beat = Beat(since: call.request.receivedAt)
   let token = try MailedToken.make(call.services.sealer)
   let answer = try await call.answer(
-    writing: AccountStatements.resend, wanted.email.text, token.digest, token.mailID, token.sealed)
+    writing: AccountStatements.resend, wanted.email.text, wanted.email.key(under: call.services.throttleKey),
+    token.digest, token.mailID, token.sealed)
   await beat.next()
   return answer
 }

@@ -5,17 +5,17 @@ enum AccountStatements {
     "accounts.register",
     """
     SELECT status, body, etag, location
-    FROM smile.register_member($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    FROM smile.register_member($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     """,
-    String.self, [UInt8].self, String.self, SQLDate.self, String.self, String.self, String?.self, String.self,
-    String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
+    String.self, [UInt8].self, String.self, SQLDate.self, String.self, [UInt8].self, String.self, String?.self,
+    String.self, String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
 
   static let confirm = Statement(
     "accounts.confirm", "SELECT status, body, etag, location FROM smile.confirm_registration($1)", [UInt8].self)
 
   static let resend = Statement(
-    "accounts.resend", "SELECT status, body, etag, location FROM smile.resend_confirmation($1, $2, $3, $4)",
-    String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
+    "accounts.resend", "SELECT status, body, etag, location FROM smile.resend_confirmation($1, $2, $3, $4, $5)",
+    String.self, [UInt8].self, [UInt8].self, SQLUUID.self, [UInt8].self)
 
   static let own = Statement("accounts.own", "SELECT body, etag FROM smile.own_account()")
 

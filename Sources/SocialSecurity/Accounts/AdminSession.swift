@@ -11,6 +11,7 @@ package struct AdminSession {
   let blockedPasswords: BlockedPasswords
   let sealer: Sealer
   let nationalIDIndex: HMACSHA256
+  let throttleKey: HMACSHA256
 
   /// Runs a command; the calling thread becomes the loop's until it is done.
   ///
@@ -31,7 +32,8 @@ package struct AdminSession {
         let session = AdminSession(
           database: database, passwords: try PasswordHasher(keys, cost: configuration.passwordCost),
           blockedPasswords: try BlockedPasswords(directory: configuration.resources),
-          sealer: try Sealer(keys), nationalIDIndex: try HMACSHA256(key: keys.oldest(.nationalIDIndex).bytes))
+          sealer: try Sealer(keys), nationalIDIndex: try HMACSHA256(key: keys.oldest(.nationalIDIndex).bytes),
+          throttleKey: try HMACSHA256(key: keys.newest(.throttle).bytes))
         try await session.carryOut(command, in: configuration.environment, print: print)
         await database.close()
       } catch let failure as StartFailure {

@@ -113,8 +113,9 @@ extension AdminSession {
       let token = try MailedToken.make(sealer)
       var registering = try acting("anyone")
       try registering.add(
-        AccountStatements.register, kpj, index, worker.name, SQLDate(worker.birthDate), worker.email, worker.phone,
-        nil, try passwords.hash(Demo.password), "id", token.digest, token.mailID, token.sealed)
+        AccountStatements.register, kpj, index, worker.name, SQLDate(worker.birthDate), worker.email,
+        try EmailAddress(parsing: worker.email).key(under: throttleKey), worker.phone, nil,
+        try passwords.hash(Demo.password), "id", token.digest, token.mailID, token.sealed)
       try registering.add(AccountStatements.confirm, token.digest)
       _ = try await database.write(registering)
     }

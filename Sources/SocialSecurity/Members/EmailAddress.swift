@@ -1,3 +1,4 @@
+import Crypto
 import JSON
 
 /// An e-mail address in lower case, of the plain kind: dot-atom, `@`, a domain with a dot (RFC 5321 sections 4.1.2 and
@@ -13,6 +14,14 @@ package struct EmailAddress: Sendable, Hashable, JSONTextReadable {
       let valid = String(validating: lowered, as: UTF8.self)
     else { throw FieldProblem("invalid_email") }
     self.text = valid
+  }
+
+  /// Under what mails to it are counted: 32 bytes of an HMAC. `name+anything` is one mailbox with most hosts, so it
+  /// counts as one.
+  func key(under key: HMACSHA256) -> [UInt8] {
+    let halves = text.split(separator: "@")
+    let mailbox = halves[0].split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)[0]
+    return key.code("recipient\u{1F}\(mailbox)@\(halves[1])")
   }
 
   private static func isLocalPart(_ part: ArraySlice<UInt8>) -> Bool {

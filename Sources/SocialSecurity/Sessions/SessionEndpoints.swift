@@ -4,11 +4,21 @@ import JSON
 import PostgresClient
 
 /// Counts the try, then verifies, then opens the session or asks for the second factor. An unknown identifier takes the
-/// same way and the same time.
+/// same way and the same time; what refusals differ by in the database is hidden by the beat.
 func logIn(_ call: OpenCall) async throws(Failure) -> Response {
   let attempt = try await call.input(LogIn.self)
   // A try that would only be turned away at the queue isn't worth a round trip, and must not count.
   if call.services.hashing.isFull { throw .unavailable("busy") }
+  let beat = Beat(since: call.request.receivedAt)
+  do {
+    return try await showPassword(attempt, call)
+  } catch {
+    if error.status != 503 { await beat.next() }
+    throw error
+  }
+}
+
+private func showPassword(_ attempt: LogIn, _ call: OpenCall) async throws(Failure) -> Response {
   let source = LogInSource(call.request.remoteAddress, call.services.throttleKey)
   var question = try call.work()
   try question.add(
