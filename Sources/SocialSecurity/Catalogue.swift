@@ -9,6 +9,7 @@ extension Endpoints {
     SessionStatements.all, FactorStatements.all, ClientStatements.all, SigningStatements.all,
     MemberStatements.all,
     EmployerStatements.all, EmployerUserStatements.all, WorkerStatements.all, ReadingBackStatements.all,
+    CertificateStatements.all,
     ReturnStatements.all, BillingStatements.all,
     PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,

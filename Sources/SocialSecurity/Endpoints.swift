@@ -21,6 +21,9 @@ private let claimReaders: [Grant] = [.member] + claimOfficers
 private let everyPerson: [Grant] = [.member, .employer, .officer]
 private let clientManagers: [Grant] = [.employer(.admin), .officer("manage_clients")]
 private let billingReaders: [Grant] = [.employer, .client("billings:read"), .officer("manage_billing")]
+/// They name workers, whom officers open one by one.
+private let annualReaders: [Grant] = [.employer, .client("workers:read"), .client("returns:read")]
+private let certificateReaders: [Grant] = [.employer, .officer("manage_employers")]
 private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
 private let returnReaders: [Grant] = [
   .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
@@ -198,6 +201,21 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders, parameters: ["period", "from", "to"],
       getSummary),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/annual_totals", "getAnnualTotals", annualReaders, .media,
+      parameters: ["year"] + page, getAnnualTotals),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/statement", "getStatement", moneyReaders, .media, parameters: ["as_of"],
+      getStatement),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/certificates", "listCertificates", certificateReaders, parameters: page,
+      listCertificates),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/certificates", "issueCertificate", [.employer(.payroll)], issueCertificate),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/certificates/{certificate_id}", "getCertificate", certificateReaders, .media,
+      getCertificate),
+    Endpoint(.GET, "/v1/verifications/{code}", "verifyCertificate", .open, verifyCertificate),
     // Not to be rehearsed: a rehearsal would leave no trace and use no quota.
     Endpoint(.POST, "/v1/member_verifications", "verifyMembers", workerWriters, .secret, verifyMembers),
   ]
@@ -220,6 +238,7 @@ package enum Endpoints {
     Endpoint(
       .POST, "/v1/returns/{return_id}/finalisation", "finaliseReturn", returnWriters, .idempotent, finaliseReturn),
     Endpoint(.GET, "/v1/returns/{return_id}/receipt", "getReceipt", returnReaders, getReceipt),
+    Endpoint(.GET, "/v1/returns/{return_id}/parameters", "getReturnParameters", returnReaders, getReturnParameters),
     Endpoint(.GET, "/v1/rules", "listRules", .open, parameters: page, listRules),
     Endpoint(.GET, "/v1/rules/{code}", "getRule", .open, getRule),
   ]

@@ -34,15 +34,22 @@ def pages(client, target):
     return items
 
 
+def amounts_cells(prefix, amounts):
+    return {f"{prefix}{programme}_{side}": str(amounts[programme][side]) if amounts else ""
+            for programme, side in PROGRAMMES}
+
+
 def cells(item):
     """A line of JSON as the cells of its row."""
     row = {name: str(item.get(name, "")) for name in (
         "line", "line_key", "status", "match", "kpj", "nik_last_four", "full_name", "birth_date", "wage", "back_pay",
         "back_pay_period")}
-    for prefix, amounts in (("", item.get("amounts")), ("back_pay_", item.get("back_pay_amounts"))):
-        for programme, side in PROGRAMMES:
-            row[f"{prefix}{programme}_{side}"] = str(amounts[programme][side]) if amounts else ""
+    for prefix in ("", "back_pay_"):
+        row |= amounts_cells(prefix, item.get(f"{prefix}amounts"))
     row["findings"] = " ".join(":".join(filter(None, (f.get("field"), f["code"]))) for f in item.get("findings", []))
+    row |= {name: str(item.get(name, "")) for name in ("jp_wage", "jkp_wage", "wage_before")}
+    for name in ("debit", "credit"):
+        row |= amounts_cells(f"{name}_", item.get(name))
     return row
 
 
@@ -75,6 +82,24 @@ def test_findings_as_csv(sent):
     names = ("line", "field", "code", "severity", "message", "fix", "rule", "citation")
     assert table(export(client, f"{target}/findings", CSV)) == [
         {name: str(item.get(name, "")) for name in names} for item in pages(client, f"{target}/findings")]
+
+
+def test_a_revision_is_told_against_what_stood(payroll):
+    """Two thirds of the wages change; the columns add up to what the return owes and gives back."""
+    opened = payroll.open("2026-10")
+    payroll.send(opened["id"], [line(5_000_000 + n) for n in range(30)])
+    payroll.finalise(opened["id"])
+    kpjs = [row["kpj"] for row in payroll.lines(opened["id"])]
+    revised = payroll.open("2026-10", "revised", reason="Salah kurs")
+    report = payroll.send(revised["id"], [
+        line(5_000_000 + n + (n % 3 - 1) * 1_000_000, kpj=kpj, number="") for n, kpj in enumerate(kpjs)])
+    target = f"/v1/returns/{revised['id']}/lines"
+    rows = table(export(payroll.client, target, CSV))
+    assert rows == [cells(item) for item in pages(payroll.client, target)]
+    assert [int(row["wage_before"]) for row in rows] == [5_000_000 + n for n in range(30)]
+    sums = {name: sum(int(row[f"{name}_{programme}_{side}"]) for row in rows for programme, side in PROGRAMMES
+                      if side in ("employer", "worker")) for name in ("debit", "credit")}
+    assert sums == {"debit": report["totals"]["due"], "credit": report["totals"]["credit"]} and all(sums.values())
 
 
 def test_a_broken_download_goes_on_behind_its_last_line(sent):

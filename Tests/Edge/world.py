@@ -38,6 +38,8 @@ class Side:
         self.make_people()
         self.make_returns()
         self.make_payment()
+        self.ids["certificate_id"] = self.api.post(f"/v1/employers/{self.employer['id']}/certificates", {
+            "kind": "employer_membership"}, token=self.employer["token"]).expect(201).json["id"]
         self.documents = {"employer": self.upload(self.employer["token"], "other")}
 
     def make_client(self):

@@ -83,5 +83,22 @@ enum ReadingBackStatements {
   static let summary = Statement(
     "employers.summary", "SELECT smile.summarise_months($1, $2, $3)", SQLUUID.self, SQLDate?.self, SQLDate?.self)
 
-  static let all: [any StatementDescription] = [obligations, summary]
+  static let annualTotals = Statement(
+    "employers.annual_totals", "SELECT smile.list_annual_totals($1, $2, $3, $4)",
+    SQLUUID.self, Int32.self, SQLUUID?.self, Int32.self)
+
+  /// A page of it as CSV.
+  static let annualTotalsText = Statement(
+    "employers.annual_totals_text", "SELECT body, next_after FROM smile.export_annual_totals($1, $2, $3, $4)",
+    SQLUUID.self, Int32.self, SQLUUID?.self, Int32.self)
+
+  static let statement = Statement(
+    "employers.statement", "SELECT smile.employer_statement($1, $2)", SQLUUID.self, SQLDate?.self)
+
+  static let statementText = Statement(
+    "employers.statement_text", "SELECT smile.employer_statement_csv($1, $2)", SQLUUID.self, SQLDate?.self)
+
+  static let all: [any StatementDescription] = [
+    obligations, summary, annualTotals, annualTotalsText, statement, statementText,
+  ]
 }

@@ -91,6 +91,11 @@ func getReceipt(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(reading: ReturnStatements.receipt, call.id("return_id"))
 }
 
+/// The legal parameters behind the amounts of all lines, by month.
+func getReturnParameters(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(reading: ReturnStatements.basis, call.id("return_id"))
+}
+
 func listRules(_ call: OpenCall) async throws(Failure) -> Response {
   let limit = Int32(try call.query.limit())
   let after = try call.query.after()

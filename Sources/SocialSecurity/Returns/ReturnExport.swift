@@ -17,29 +17,19 @@ extension RequestCall<Principal> {
   func export(
     _ list: ReturnList, of id: SQLUUID, status: LineStatus? = nil, after: String?
   ) async throws(Failure) -> Response? {
-    let offered: [PayrollFormat] = [.json, .csv, .ndjson]
-    guard let choice = Acceptance(request.headers.all(.accept)).choice(of: offered.map(\.rawValue)),
-      let format = PayrollFormat(rawValue: choice)
-    else { throw await refuse(Failure(406, "not_acceptable")) }
+    let format = try await preferred(of: [.json, .csv, .ndjson])
     if format == .json { return nil }
     if query["limit"] != nil {
       throw await refuse(.invalid(parameter: "limit", FieldProblem("unknown_parameter")))
     }
-    let pages = await ReturnPages(call: self, id: id, list: list, status: status, format: format, after: after)
-    // The first page is read here: what is wrong with the request is still a problem document.
-    try await pages.read()
-    var response = Response(status: 200)
-    response.headers.append("Content-Type", "\(format.rawValue); charset=utf-8")
-    response.body = .stream(length: nil) { try await pages.next() }
-    return response
+    let pages = await ReturnPages(call: self, id: id, list: list, status: status, format: format)
+    return try await PageStream.response(pages, after: after, mediaType: format.rawValue)
   }
 }
 
-/// Reads a list page by page as the client takes it, each in a round trip of its own that judges the caller again: a
-/// slow reader holds no connection to PostgreSQL. A return that changes meanwhile cuts the stream, so that nobody takes
-/// parts of two for one.
+/// A return that changes meanwhile cuts the stream, so that nobody takes parts of two for one.
 @LoopActor
-private final class ReturnPages {
+private final class ReturnPages: PageSource {
   private static let size: Int32 = 200
 
   private let call: Call
@@ -47,21 +37,17 @@ private final class ReturnPages {
   private let list: ReturnList
   private let status: LineStatus?
   private let format: PayrollFormat
-  private var after: String?
-  private var hasMore = true
   private var version: Int64?
-  private var unsent: [UInt8] = []
 
-  init(call: Call, id: SQLUUID, list: ReturnList, status: LineStatus?, format: PayrollFormat, after: String?) {
+  init(call: Call, id: SQLUUID, list: ReturnList, status: LineStatus?, format: PayrollFormat) {
     self.call = call
     self.id = id
     self.list = list
     self.status = status
     self.format = format
-    self.after = after
   }
 
-  func read() async throws(Failure) {
+  func page(after: String?) async throws(Failure) -> TextPage {
     var work = try call.work()
     try work.add(
       ReturnStatements.export, id, list.rawValue, status?.rawValue, after, Self.size, call.language.rawValue,
@@ -74,14 +60,6 @@ private final class ReturnPages {
     } else if version != page.int64(0, 2) {
       throw Failure(409, "conflict")
     }
-    unsent = page.bytes(0, 0)
-    after = page.string(0, 1)
-    hasMore = after != nil
-  }
-
-  func next() async throws(Failure) -> [UInt8]? {
-    if unsent.isEmpty, hasMore { try await read() }
-    defer { unsent = [] }
-    return unsent.isEmpty ? nil : unsent
+    return TextPage(text: page.bytes(0, 0), after: page.string(0, 1))
   }
 }

@@ -69,6 +69,11 @@ enum ReturnStatements {
     "returns.receipt",
     "SELECT r.receipt FROM smile.contribution_return AS r WHERE r.id = $1 AND r.status = 'finalised'", SQLUUID.self)
 
+  /// As they were when the return was finalised, or as they are while it is open.
+  static let basis = Statement(
+    "returns.basis",
+    "SELECT coalesce(r.basis, smile.return_basis(r)) FROM smile.contribution_return AS r WHERE r.id = $1", SQLUUID.self)
+
   static let rules = Statement(
     "rules.list", "SELECT smile.list_rules($1, $2, $3)", String?.self, Int32.self, String.self)
 
@@ -76,6 +81,6 @@ enum ReturnStatements {
 
   static let all: [any StatementDescription] = [
     patience, open, list, get, discard, admitUpload, beginUpload, stage, take, lines, noteRead, findings, export,
-    finalise, settled, receipt, rules, rule,
+    finalise, settled, receipt, basis, rules, rule,
   ]
 }
