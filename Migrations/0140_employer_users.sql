@@ -433,6 +433,8 @@ BEGIN ATOMIC
   DELETE FROM smile.account AS a
   WHERE a.status = 'pending' AND a.created_at <= smile.security_now() - interval '30 days';
   DELETE FROM smile.session AS s WHERE s.expires_at <= smile.security_now() - interval '90 days';
+  -- They hold addresses.
+  DELETE FROM smile.contact_change AS c WHERE c.created_at <= smile.security_now() - interval '90 days';
 END;
 SET LOCAL ROLE smile_owner;
 

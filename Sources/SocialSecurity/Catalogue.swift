@@ -7,7 +7,7 @@ extension Endpoints {
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
     SessionStatements.all, FactorStatements.all, ClientStatements.all, SigningStatements.all,
-    MemberStatements.all,
+    MemberStatements.all, ContactStatements.all,
     EmployerStatements.all, EmployerUserStatements.all, WorkerStatements.all, ReadingBackStatements.all,
     CertificateStatements.all,
     ReturnStatements.all, BillingStatements.all,

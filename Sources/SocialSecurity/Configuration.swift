@@ -89,6 +89,9 @@ package struct Configuration: Sendable {
     return result.replacing(/:\/\/([^:@\/]*):[^\/?]*@/) { "://\($0.1):***@" }
   }
 
+  /// Whether somebody gets to read an SMS: the one it is for, or whoever looks into the outbox of a try-out.
+  var sendsSMS: Bool { environment != .production }
+
   /// What one client may cost.
   var limits: Limits { Limits() }
 

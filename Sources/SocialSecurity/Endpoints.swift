@@ -62,6 +62,9 @@ package enum Endpoints {
     Endpoint(.PUT, "/v1/account/password", "changePassword", everyPerson, [.secret, .stepUp], changePassword),
     Endpoint(.POST, "/v1/account/compromise_reports", "reportCompromise", everyPerson, .secret, reportCompromise),
     Endpoint(
+      .GET, "/v1/account/compromise_reports/{report_id}", "getOwnCompromiseReport", everyPerson,
+      getOwnCompromiseReport),
+    Endpoint(
       .GET, "/v1/compromise_reports", "listCompromiseReports", [.officer("verify_members")],
       parameters: ["status"] + page, listCompromiseReports),
     Endpoint(
@@ -130,7 +133,7 @@ package enum Endpoints {
       [.secret, .stepUp], createSigningKey),
     Endpoint(
       .DELETE, "/v1/clients/{client_id}/signing_keys/{key_id}", "deleteSigningKey", [.officer("manage_clients")],
-      deleteSigningKey),
+      .stepUp, deleteSigningKey),
   ]
 
   static let members: [Endpoint] = [
@@ -141,6 +144,14 @@ package enum Endpoints {
       listOwnEmployments),
     Endpoint(.GET, "/v1/members/me/bank_account", "getOwnBankAccount", [.member], getOwnBankAccount),
     Endpoint(.PUT, "/v1/members/me/bank_account", "putOwnBankAccount", [.member], .stepUp, putOwnBankAccount),
+    // Not to be rehearsed: codes go out, and tries are counted.
+    Endpoint(
+      .POST, "/v1/members/me/contact_changes", "startContactChange", [.member], [.secret, .stepUp],
+      startContactChange),
+    Endpoint(.GET, "/v1/members/me/contact_changes/{change_id}", "getContactChange", [.member], getContactChange),
+    Endpoint(
+      .POST, "/v1/members/me/contact_changes/{change_id}/confirmation", "confirmContactChange", [.member], .secret,
+      confirmContactChange),
     // Not to be rehearsed: a rehearsal would leave no trace in the audit log.
     Endpoint(
       .POST, "/v1/members/search", "searchMembers", [.officer("read_members")], .secret,

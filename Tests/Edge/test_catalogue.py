@@ -19,13 +19,15 @@ APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "
 IDENTITY = {"account", "account_grant", "employer_invitation", "mail_token", "security_event", "security_event_kind",
             "log_in_throttle", "known_device", "totp", "recovery_code", "mfa_challenge", "client", "client_secret",
             "session", "access_token", "refresh_token", "member", "member_number", "national_id", "employer", "clock",
-            "legal_parameter", "audit_log", "outbox", "compromise_report", "officer_permission"}
+            "legal_parameter", "audit_log", "outbox", "compromise_report", "contact_change",
+            "officer_permission"}
 
 # Every function that sees more than its caller, by its owner, with what keeps it from telling.
 DEFINERS = {
     "smile_auth": {
         "accept_invitation": "wants the mailed token",
         "authenticate": "finds a token by its digest",
+        "begin_contact_confirmation": "the caller's own; counts the try",
         "begin_invitation": "wants the mailed token",
         "begin_log_in": "counts the try; gives the hash to the server alone",
         "begin_password_change": "counts the try; gives the caller's own hash to the server alone",
@@ -34,6 +36,7 @@ DEFINERS = {
         "begin_step_up": "the caller's own; counts the try",
         "change_password": "the server has verified the caller's password",
         "close_compromise_report": "wants an officer who verifies members",
+        "confirm_contact_change": "the caller's own; wants the code that was sent",
         "confirm_totp": "the caller's own",
         "confirm_registration": "wants the mailed token",
         "client_origins": "origins are no secret",
@@ -62,6 +65,9 @@ DEFINERS = {
         "note_security_event": "not the server's to call",
         "open_compromise_report": "wants an officer who verifies members; leaves a trace",
         "open_session": "the server has verified the password",
+        "own_compromise_report": "the caller's own",
+        "own_contact_change": "the caller's own",
+        "start_contact_change": "the caller's own; whether the address is another's stays untold",
         "own_account": "the caller's own",
         "purge_identity": "smile_jobs alone; deletes what is dead",
         "refresh_session": "wants the refresh token's digest",
@@ -120,6 +126,7 @@ DEFINERS = {
         "record_payment": "wants a bank's client",
         "resolve_payment_exception": "wants an officer who manages billing",
         "reverse_payment": "the caller's own payments",
+        "refuse_frozen_bank_account": "a trigger; says whether, to whom it belongs",
         "refuse_frozen_payout": "a trigger; says whether, to who pays",
         "register_employer": "writes one waiting row",
         "release_return": "a trigger; of a job that failed",

@@ -210,6 +210,23 @@ def test_nobody_handles_a_claim_of_their_own(walk, db, actors):
     claim.act(own, "payment", {"reference": new_key()}, 403, "own_claim")
 
 
+def test_nobody_pays_what_they_approved(server, actors, officer, walk, db):
+    """Not through the API, and not in the database whatever function tries."""
+    both = actors.officer("approve_claims", "pay_claims")
+    claim = Walk(server, actors.claimant(), officer, both).open().order()
+    claim.act(claim.approver, "payment", {"reference": new_key()}, 403, "own_approval")
+    claim_id = claim.path.split("/")[-1]
+    for approver, violation in (("a.approved_by", psycopg.errors.CheckViolation),
+                                ("gen_random_uuid()", psycopg.errors.ForeignKeyViolation)):
+        with pytest.raises(violation):
+            db.execute(f"INSERT INTO smile.claim_payment (claim_id, decision_number, ledger_transaction_id, reference, "
+                       f"gross, tax, net, approved_by, paid_by) SELECT a.claim_id, a.decision_number, t.id, 'x', "
+                       f"684000, 0, 684000, {approver}, a.approved_by FROM smile.claim_approval AS a "
+                       f"CROSS JOIN (SELECT id FROM smile.ledger_transaction LIMIT 1) AS t WHERE a.claim_id = %s",
+                       [claim_id])
+    assert claim.pay()["state"] == "paid"
+
+
 def test_nobody_approves_their_own_decision(walk, db):
     """Not through the API, and not in the database whatever function tries."""
     claim = walk().open().submit()

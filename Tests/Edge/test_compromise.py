@@ -4,7 +4,7 @@ import concurrent.futures
 import pytest
 
 from actors import PASSWORD
-from client import Client, new_key
+from client import Client, at_once, new_key
 from test_claims import Walk
 
 NEW = "layang layang di atas sawah"
@@ -60,13 +60,68 @@ def aged(db):
 def test_payouts_are_frozen_until_an_officer_has_closed_the_report(server, api, actors, verifier, claims):
     officer, approver = claims
     walk = Walk(server, actors.claimant(), officer, approver).open().order()
+    second = actors.log_in(walk.person["email"])
     reported = report(api, walk.person["token"]).expect(201).json
     assert reported["payouts_frozen"] is True
+    for token in (walk.person["token"], second["token"]):   # on every worker
+        assert at_once(server, 16, lambda client: client.get("/v1/account", token=token).status) == [401] * 16
     walk.act(walk.officer, "payment", {"reference": new_key()}, 409, "payouts_frozen")
-    recover(api, actors, walk.person["email"])
+    back = recover(api, actors, walk.person["email"])["token"]
+    own = f"/v1/account/compromise_reports/{reported['id']}"
+    assert api.get(own, token=back).expect(200).json["payouts_frozen"] is True
     walk.act(walk.officer, "payment", {"reference": new_key()}, 409, "payouts_frozen")
     close(api, verifier, reported["id"]).expect(200)
+    seen = api.get(own, token=back).expect(200).json
+    assert (seen["status"], seen["payouts_frozen"]) == ("closed", False) and "closed_by" not in seen
     assert walk.pay()["state"] == "paid"
+
+
+def test_who_took_the_account_over_cannot_redirect_the_payouts(api, actors, verifier, aged):
+    """Neither bank account nor contacts change before an officer has looked, and a change that waited is over."""
+    member = actors.member()
+    account = {"bank_code": "014", "number": "7418529630", "holder_name": "Budi Santoso"}
+    tag = api.put("/v1/members/me/bank_account", account, token=member["token"]).expect(201).headers["ETag"]
+    changes = "/v1/members/me/contact_changes"
+    address = f"pencuri.{member['kpj']}@smile.test"
+    waiting = api.post(changes, {"email": address}, token=member["token"]).expect(201).json
+    code = actors.mailed_token(address)
+    reported = report(api, member["token"]).expect(201).json
+    back = recover(api, actors, member["email"])["token"]
+    other = account | {"number": "9638527410"}
+    match = {"headers": {"If-Match": tag}, "token": back}
+    api.put("/v1/members/me/bank_account", other, **match).expect(409, "account_reported")
+    api.put("/v1/members/me/bank_account?validate_only=true", other, **match).expect(409, "account_reported")
+    api.post(changes, {"phone": "+628120000009"}, token=back).expect(409, "account_reported")
+    close(api, verifier, reported["id"]).expect(200)
+    api.put("/v1/members/me/bank_account", other, **match).expect(200)
+    api.post(f"{changes}/{waiting['id']}/confirmation", {"code": code}, token=back).expect(410, "contact_change_ended")
+    api.post(changes, {"phone": "+628120000009"}, token=back).expect(201)
+
+
+def test_a_new_bank_account_waits_for_a_report_that_came_first(server, actors, db):
+    member = actors.member()
+    account = {"bank_code": "014", "number": "7418529630", "holder_name": "Budi Santoso"}
+    with server.cluster.connect(server.database) as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with other.transaction():
+            other.execute("SELECT FROM smile.member WHERE id = %s FOR NO KEY UPDATE", [member["member_id"]])
+            other.execute("INSERT INTO smile.compromise_report (account_id, member_id) SELECT account_id, member_id "
+                          "FROM smile.account_grant WHERE member_id = %s AND active", [member["member_id"]])
+            changing = pool.submit(lambda: Client(server, member["token"]).put("/v1/members/me/bank_account", account))
+            with pytest.raises(concurrent.futures.TimeoutError):
+                changing.result(timeout=0.3)
+        changing.result().expect(409, "account_reported")
+
+
+def test_nobody_reads_anothers_report(api, actors, verifier):
+    """Officers have a way of their own, with a purpose."""
+    reported = report(api, actors.member()["token"]).expect(201)
+    own = reported.headers["Location"]
+    for token in (actors.member()["token"], verifier["token"]):
+        api.get(own, token=token).expect(404)
+    open_one = f"/v1/compromise_reports/{reported.json['id']}"
+    for purpose in ("", "curiosity", "report:"):
+        api.get(open_one, token=verifier["token"], headers={"Access-Purpose": purpose}).expect(
+            400, "access_purpose_required")
 
 
 def test_a_report_and_a_payment_at_once_have_an_order(server, api, actors, claims, db):
@@ -128,11 +183,13 @@ def test_nobody_closes_a_report_of_their_own(api, actors, aged):
 
 def test_who_looks_and_who_closes_leaves_a_row(api, actors, verifier, db):
     reported = report(api, actors.member()["token"]).expect(201).json
-    api.get(f"/v1/compromise_reports/{reported['id']}", token=verifier["token"]).expect(200)
+    api.get(f"/v1/compromise_reports/{reported['id']}", token=verifier["token"],
+            headers={"Access-Purpose": "report:42"}).expect(200)
     close(api, verifier, reported["id"]).expect(200)
-    rows = db.execute("SELECT action, account_id::text FROM smile.audit_log WHERE subject_id = %s "
+    rows = db.execute("SELECT action, account_id::text, purpose FROM smile.audit_log WHERE subject_id = %s "
                       "AND role = 'officer' ORDER BY at", [reported["id"]]).fetchall()
-    assert rows == [("compromise_report.read", verifier["id"]), ("compromise_report.closed", verifier["id"])]
+    assert rows == [("compromise_report.read", verifier["id"], "report:42"),
+                    ("compromise_report.closed", verifier["id"], None)]
 
 
 def test_what_moves_money_or_rights_wants_a_fresh_proof_of_identity(make_server, actors_on):

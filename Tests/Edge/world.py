@@ -60,6 +60,11 @@ class Side:
                 "INSERT INTO smile.compromise_report (account_id, member_id) SELECT account_id, member_id "
                 "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",
                 [self.member["member_id"]]).fetchone()
+            self.ids["change_id"], = connection.execute(
+                "INSERT INTO smile.contact_change (account_id, kind, address, message_id, expires_at) "
+                "SELECT account_id, 'email', 'pindah@smile.test', gen_random_uuid(), now() + interval '1 hour' "
+                "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",
+                [self.member["member_id"]]).fetchone()
 
     def upload(self, token, purpose):
         return self.api.request("POST", f"/v1/documents?purpose={purpose}", body=PDF, token=token,
@@ -155,6 +160,8 @@ class World:
             found |= {"client_id": side.signer, "key_id": self.signing_key_of(side)}
         if "session_id" in operation.path and side is self.mine:
             found["session_id"] = self.session_of(caller)
+        if operation.id == "getOwnCompromiseReport" and side is self.mine:
+            found["report_id"] = self.report_of(caller)
         if "job_id" in operation.path:
             found["job_id"] = self.job_of(caller if side is self.mine else None)
         return {name: str(value) for name, value in found.items() if value}
@@ -171,6 +178,21 @@ class World:
     def signing_key_of(self, side):
         return self.sql("INSERT INTO smile.client_signing_key (id, client_id, key_sealed, revoked_at) "
                         "VALUES (gen_random_uuid(), %s, '', NULL) RETURNING id", [side.signer])[0]
+
+    def report_of(self, caller):
+        """An open report on the caller's account; none for a machine."""
+        row = self.sql("""
+            WITH reporter AS (
+              SELECT t.account_id, t.member_id FROM smile.access_token AS t
+              WHERE t.digest = sha256(%s) AND t.account_id IS NOT NULL),
+            made AS (
+              INSERT INTO smile.compromise_report (account_id, member_id)
+              SELECT r.account_id, r.member_id FROM reporter AS r
+              ON CONFLICT (account_id) WHERE closed_at IS NULL DO NOTHING RETURNING id)
+            SELECT id FROM made UNION ALL
+            SELECT c.id FROM smile.compromise_report AS c JOIN reporter AS r ON r.account_id = c.account_id
+            WHERE c.closed_at IS NULL""", [caller.token.encode()])
+        return row[0] if row else self.mine.ids["report_id"]
 
     def job_of(self, caller):
         return self.sql("""

@@ -33,6 +33,10 @@ enum AccountProblems {
       "reset_token_invalid", 410, id: "Token pengaturan ulang tidak berlaku, sudah dipakai, atau sudah lewat waktu.",
       en: "The reset token is unknown, used or expired."),
     ProblemText(
+      "account_reported", 409,
+      id: "Penyalahgunaan akun ini dilaporkan; kontak dan rekening tidak dapat diubah sebelum laporan ditutup.",
+      en: "Unauthorised use of this account was reported; contacts and bank account stay until the report is closed."),
+    ProblemText(
       "own_report", 403, id: "Laporan atas akun sendiri ditutup oleh petugas lain.",
       en: "Another officer closes a report on one's own account."),
     ProblemText(

@@ -10,6 +10,11 @@ func reportCompromise(_ call: Call) async throws(Failure) -> Response {
   return try await call.answer(writing: CompromiseStatements.report, report.note, hash)
 }
 
+/// How the caller's own report stands, for when they are back.
+func getOwnCompromiseReport(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(reading: CompromiseStatements.own, call.id("report_id"))
+}
+
 func listCompromiseReports(_ call: Call) async throws(Failure) -> Response {
   let page = try await call.page()
   let status: CompromiseReportStatus?
@@ -57,6 +62,8 @@ enum CompromiseStatements {
     "compromise.report", "SELECT status, body, etag, location FROM smile.report_compromise($1, $2)",
     String?.self, String.self)
 
+  static let own = Statement("compromise.own", "SELECT body FROM smile.own_compromise_report($1)", SQLUUID.self)
+
   static let list = Statement(
     "compromise.list", "SELECT smile.list_compromise_reports($1, $2, $3) AS body",
     String?.self, SQLUUID?.self, Int32.self)
@@ -68,5 +75,5 @@ enum CompromiseStatements {
     "compromise.close", "SELECT status, body, etag, location FROM smile.close_compromise_report($1, $2)",
     SQLUUID.self, String.self)
 
-  static let all: [any StatementDescription] = [report, list, open, close]
+  static let all: [any StatementDescription] = [report, own, list, open, close]
 }

@@ -30,6 +30,9 @@ enum ClaimProblems {
       "unknown_requirement", 422, id: "Persyaratan ini bukan milik klaim tersebut.",
       en: "The claim doesn't have that requirement."),
     ProblemText(
+      "own_approval", 403, id: "Pembayaran dilakukan oleh petugas lain daripada yang menyetujui.",
+      en: "Another officer than the one who approved it pays a claim."),
+    ProblemText(
       "own_decision", 403, id: "Keputusan disetujui oleh petugas lain daripada yang memutuskan.",
       en: "A decision is approved by another officer than the one who made it."),
     ProblemText(

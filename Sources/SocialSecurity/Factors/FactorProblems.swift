@@ -19,6 +19,12 @@ enum FactorProblems {
       "password_or_code", 400, id: "Kirimkan password atau code, salah satu saja.",
       en: "Send either password or code."),
     ProblemText(
+      "second_factor_required", 403,
+      id: "Sesi ini belum menunjukkan faktor kedua; masuklah ke peran yang memerlukannya terlebih dahulu.",
+      en: "This session hasn't shown a second factor; act in the role that asks for one first."),
+    ProblemText(
+      "sms_unavailable", 422, id: "Instalasi ini tidak mengirim SMS.", en: "This installation sends no SMS."),
+    ProblemText(
       "totp_not_started", 409, id: "Tidak ada rahasia yang menunggu kode pertamanya.",
       en: "No secret waits for its first code."),
     ProblemText(

@@ -78,6 +78,56 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "contact_code": (
+      MessageTemplate(
+        subject: "Konfirmasi alamat baru",
+        text: """
+          Yth. {full_name},
+
+          konfirmasikan alamat baru Anda dengan kode ini: {token}
+
+          Kode ini berlaku 10 menit dan satu kali. Jika Anda tidak memintanya, abaikan pesan ini.
+
+          """),
+      MessageTemplate(
+        subject: "Confirm your new address",
+        text: """
+          Dear {full_name},
+
+          confirm your new address with this code: {token}
+
+          It is good for 10 minutes and once. If you didn't ask for it, ignore this message.
+
+          """)
+    ),
+    "contact_in_use": (
+      MessageTemplate(
+        subject: "Alamat ini sudah dipakai",
+        text: """
+          Yth. {full_name},
+
+          seseorang ingin memakai alamat surel Anda untuk akunnya. Akun Anda tidak berubah, dan akun itu tidak
+          mendapat alamat Anda. Jika itu Anda sendiri, pakailah alamat lain untuk akun yang kedua.
+
+          """),
+      MessageTemplate(
+        subject: "This address is in use",
+        text: """
+          Dear {full_name},
+
+          somebody wanted your e-mail address for their account. Your account is as it was, and theirs doesn't get your
+          address. If it was you, take another address for the second account.
+
+          """)
+    ),
+    "contact_notice": (
+      MessageTemplate(
+        subject: "Nomor telepon diubah",
+        text: "SMILE: nomor telepon akun Anda diubah. Jika bukan Anda, segera hubungi kami.\n"),
+      MessageTemplate(
+        subject: "Phone number changed",
+        text: "SMILE: the phone number of your account was changed. If it wasn't you, tell us at once.\n")
+    ),
     "account_exists": (
       MessageTemplate(
         subject: "Anda sudah memiliki akun",
