@@ -141,41 +141,6 @@ ALTER FUNCTION smile.register_member(
   text, bytea, text, date, text, bytea, text, text, text, text, bytea, uuid, bytea) OWNER TO smile_auth;
 
 SET LOCAL ROLE smile_auth;
-DROP FUNCTION smile.resend_confirmation(text, bytea, uuid, bytea);
-SET LOCAL ROLE smile_owner;
--- A new token for what waits under this address, once a minute and five times a day for each account that waits. The
--- answer is the same when nothing does.
-CREATE FUNCTION smile.resend_confirmation(
-  email text, email_key bytea, token_digest bytea, mail_id uuid, sealed_token bytea)
-RETURNS smile.answer_row
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
-DECLARE
-  waiting record;
-BEGIN
-  SELECT a.id AS account_id, a.full_name, a.language, g.id AS grant_id, mailed.newest, mailed.today INTO waiting
-  FROM smile.account AS a
-  JOIN smile.account_grant AS g ON g.account_id = a.id AND NOT g.active
-  CROSS JOIN LATERAL (
-    SELECT max(t.created_at) AS newest,
-      count(*) FILTER (WHERE t.created_at > smile.security_now() - interval '24 hours') AS today
-    FROM smile.mail_token AS t WHERE t.account_id = a.id) AS mailed
-  WHERE a.email = resend_confirmation.email AND a.status <> 'disabled'
-  ORDER BY g.created_at DESC, g.id DESC
-  LIMIT 1;
-  IF waiting.account_id IS NOT NULL AND waiting.today < 5
-    AND waiting.newest < smile.security_now() - interval '1 minute'
-    AND smile.may_mail('registration', email_key)
-  THEN
-    PERFORM smile.mail_confirmation(
-      waiting.account_id, waiting.grant_id, email, waiting.full_name, waiting.language, token_digest, mail_id,
-      sealed_token);
-  END IF;
-  RETURN smile.registration_accepted();
-END
-$$;
-ALTER FUNCTION smile.resend_confirmation(text, bytea, bytea, uuid, bytea) OWNER TO smile_auth;
-
-SET LOCAL ROLE smile_auth;
 -- A token for who has forgotten the password, once a minute and three times in 15 minutes at the most: whoever keeps
 -- asking for somebody else's leaves the owner a newest one that lives for a while. The answer tells nothing.
 CREATE OR REPLACE FUNCTION smile.request_password_reset(

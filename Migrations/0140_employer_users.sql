@@ -390,8 +390,12 @@ BEGIN
 END
 $$;
 
--- As before; only for a grant that waits.
-CREATE OR REPLACE FUNCTION smile.resend_confirmation(email text, token_digest bytea, mail_id uuid, sealed_token bytea)
+DROP FUNCTION smile.resend_confirmation(text, bytea, uuid, bytea);
+SET LOCAL ROLE smile_owner;
+-- As before; only for a grant that waits, and while the recipient hasn't had enough. email_key: keyed hash of the
+-- address that was typed.
+CREATE FUNCTION smile.resend_confirmation(
+  email text, email_key bytea, token_digest bytea, mail_id uuid, sealed_token bytea)
 RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
@@ -409,6 +413,7 @@ BEGIN
   LIMIT 1;
   IF waiting.account_id IS NOT NULL AND waiting.today < 5
     AND waiting.newest < smile.security_now() - interval '1 minute'
+    AND smile.may_mail('registration', email_key)
   THEN
     PERFORM smile.mail_confirmation(
       waiting.account_id, waiting.grant_id, email, waiting.full_name, waiting.language, token_digest, mail_id,
@@ -417,7 +422,9 @@ BEGIN
   RETURN smile.registration_accepted();
 END
 $$;
+ALTER FUNCTION smile.resend_confirmation(text, bytea, bytea, uuid, bytea) OWNER TO smile_auth;
 
+SET LOCAL ROLE smile_auth;
 -- As before, with invitations that came to nothing: the invited never became ours to know.
 CREATE OR REPLACE FUNCTION smile.purge_identity() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp

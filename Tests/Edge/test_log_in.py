@@ -163,9 +163,9 @@ $attack$
 
 def test_a_thousand_wrong_tries_a_minute_for_an_hour(own, own_api, own_actors, fresh, at_zero):
     """A minute of the attack is 1,000 calls of the function that counts and judges each try, as the server's role, from
-    as many sources; two more come over HTTP, under a name of their own and with the right password even. All 60,000 over
-    HTTP would say no more and take the better part of this test run. The owner on a known device logs in at the first
-    try, each time."""
+    as many sources; two more come over HTTP, under a name of their own and with the right password even. All 60,000
+    over HTTP would say no more and take the better part of this test run. The owner on a known device logs in at the
+    first try, each time."""
     member = own_actors.member()
     known = {"device_token": member["device_token"]}
     with psycopg.connect(own.cluster.url(own.database, "smile_api"), autocommit=True) as attacker:
