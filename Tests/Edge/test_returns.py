@@ -280,3 +280,21 @@ def test_a_line_of_a_mebibyte_and_a_wrong_encoding_cost_no_other_line(payroll):
             "Content-Type": "text/csv"}).expect(200)
         assert [(got["status"], [f["code"] for f in got.get("findings", [])]) for got in payroll.lines(opened)] == [
             ("accepted", []), ("rejected", ["line_too_long"]), ("rejected", ["encoding_invalid"]), ("accepted", [])]
+
+
+def test_a_month_that_is_closed_or_has_not_begun_takes_no_return(payroll, db):
+    """Closed months are corrected by revisions and supplements; nothing that was refused leaves a row."""
+    payroll.month("2026-09", [line(5_000_000)])
+    closed = payroll.client.get(f"/v1/employers/{payroll.employer_id}/returns").json["items"][0]["id"]
+    count = "SELECT count(*) FROM smile.contribution_return WHERE employer_id = %s"
+    before = db.execute(count, [payroll.employer_id]).fetchone()
+    for period, kind, status, code in (
+            ("2026-09", "regular", 409, "return_exists"), ("2026-09", "no_activity", 409, "return_exists"),
+            ("2026-12", "regular", 422, "period_in_future"), ("2026-12", "supplementary", 422, "period_in_future"),
+            ("2015-06", "regular", 422, "period_too_early")):
+        assert payroll.open(period, kind, status)["code"] == code
+    lines = payroll.client.get(f"/v1/returns/{closed}/lines").body
+    assert payroll.send(closed, [line(1)], status=409)["code"] == "return_not_open"
+    payroll.client.request("DELETE", f"/v1/returns/{closed}", headers={"If-Match": "*"}).expect(409, "return_not_open")
+    assert payroll.client.get(f"/v1/returns/{closed}/lines").body == lines
+    assert db.execute(count, [payroll.employer_id]).fetchone() == before

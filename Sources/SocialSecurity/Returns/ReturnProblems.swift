@@ -42,6 +42,9 @@ enum ReturnProblems {
       "line_key_twice", 422, id: "Kunci ini muncul lebih dari sekali dalam perubahan.",
       en: "The key stands more than once in the change."),
     ProblemText(
+      "lines_repeated", 422, id: "Lebih dari separuh baris mengulang baris lain; lihat lines dan different.",
+      en: "More than half of the lines repeat others; see lines and different."),
+    ProblemText(
       "return_without_lines", 422, id: "Tidak ada baris yang diterima untuk difinalisasi.",
       en: "There is no line that stands."),
     ProblemText(
