@@ -13,15 +13,17 @@ BEGIN ATOMIC
   SELECT p.programme, p.parameter, p.value, p.valid_from, p.instrument, p.grade, p.verified
   FROM smile.legal_parameter AS p
   WHERE p.valid_from <= rate_parameters.period AND (p.valid_to IS NULL OR p.valid_to >= rate_parameters.period)
-    AND (p.programme, p.parameter) IN (
+    AND ((p.programme, p.parameter) IN (
       ('JHT', 'pu.rate.employer_pct'), ('JHT', 'pu.rate.worker_pct'),
-      ('JKK', format('pu.rate.class_%s_employer_pct', to_char(smile.risk_class(employer, period), 'FMRN'))),
+      ('JKK', smile.jkk_rate_parameter(employer, period)),
       ('JKK', 'relief.covid.factor_pct_of_normal'), ('JKM', 'relief.covid.factor_pct_of_normal'),
       ('JKM', 'pu.rate.employer_pct'), ('JP', 'pu.rate.employer_pct'), ('JP', 'pu.rate.worker_pct'),
       ('JP', 'wage_ceiling_idr'), ('JP', 'retirement_age_years'), ('JP', 'pu.mandatory_sizes'),
       ('JKK', 'recomposition_to_jkp_pct'), ('JKM', 'recomposition_to_jkp_pct'), ('JKP', 'rate.state_pct'),
       ('JKP', 'wage_ceiling_idr'), ('JKP', 'eligibility.max_age_at_registration_years'),
-      ('ALL', 'pu.contribution_rounding'));
+      ('ALL', 'pu.contribution_rounding'))
+      OR p.programme = 'JKK' AND p.parameter = 'relief.labour_intensive.recomposition'
+        AND smile.jkk_rate_parameter(employer, period) LIKE 'relief.%');
 END;
 
 CREATE FUNCTION smile.month_basis(employer uuid, period date) RETURNS json LANGUAGE sql STABLE

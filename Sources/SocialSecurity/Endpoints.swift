@@ -173,6 +173,20 @@ package enum Endpoints {
       .PATCH, "/v1/employers/{employer_id}", "updateEmployer", [.employer(.admin), .officer("manage_employers")],
       updateEmployer),
     Endpoint(
+      .GET, "/v1/employers/{employer_id}/risk_classes", "listRiskClasses", employerReaders, parameters: page,
+      listRiskClasses),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/risk_classes", "setRiskClass", [.officer("manage_employers")],
+      [.idempotent, .stepUp], setRiskClass),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/reliefs", "listReliefs", employerReaders, parameters: page, listReliefs),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/reliefs", "grantRelief", [.officer("manage_employers")],
+      [.idempotent, .stepUp], grantRelief),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/reliefs/{relief_id}/withdrawal", "withdrawRelief",
+      [.officer("manage_employers")], [.idempotent, .stepUp], withdrawRelief),
+    Endpoint(
       .GET, "/v1/employers/{employer_id}/users", "listEmployerUsers", employerUserReaders, parameters: page,
       listEmployerUsers),
     Endpoint(

@@ -91,7 +91,7 @@ def test_a_member_whose_data_were_corrected_is_somebody_else(payroll, worker, db
 
 @pytest.mark.parametrize("change", [
     "UPDATE smile.employer_risk_class SET risk_class = 5 WHERE employer_id = %s",
-    "UPDATE smile.employer SET size = 'micro' WHERE id = %s",
+    "UPDATE smile.employer_size SET size = 'micro' WHERE employer_id = %s",
 ])
 @pytest.mark.parametrize("kind", ["regular", "revised"])
 def test_other_rates_are_told_before_they_are_billed(payroll, worker, db, change, kind):

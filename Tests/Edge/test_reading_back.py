@@ -41,6 +41,12 @@ def own_records(lines):
     return months
 
 
+def hire(payroll, first_day):
+    payroll.client.post(f"/v1/employers/{payroll.employer_id}/workers", {
+        "nik": nik(), "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 5_000_000,
+        "start_date": first_day}, key=True).expect(201)
+
+
 def finalised(payroll, period, lines, kind="regular"):
     opened = payroll.open(period, kind)
     payroll.send(opened["id"], lines)
@@ -93,13 +99,14 @@ def test_a_draft_counts_for_nothing(payroll):
     payroll.send(opened["id"], [line(5_000_000)])
     month, = summary(payroll, "period=2026-10")
     assert (month["members"], month["billed"]) == (0, 0)
-    # The employer was approved in November: an earlier month stands in the calendar once it is reported.
-    assert [item["period"] for item in obligations(payroll)["items"]] == ["2026-11"]
+    # Nobody works there before a return is finalised, so nothing is owed.
+    assert obligations(payroll)["items"] == []
 
 
 def test_a_month_from_open_to_paid(payroll, db):
     def state(period):
         return next(item["state"] for item in obligations(payroll)["items"] if item["period"] == period)
+    hire(payroll, "2026-07-10")
     assert state("2026-11") == "open"
     opened = payroll.open("2026-10")
     payroll.send(opened["id"], [line(5_000_000)])
@@ -122,7 +129,21 @@ def test_a_month_from_open_to_paid(payroll, db):
     assert [i["period"] for i in obligations(payroll, "?state=missing")["items"]] == ["2026-07"]
 
 
+def test_no_month_is_owed_before_the_first_worker(payroll, db):
+    db.execute("UPDATE smile.employer SET approved_at = '2024-01-15' WHERE id = %s", [payroll.employer_id])
+    assert obligations(payroll) == {"items": [], "arrears": {"months": 0, "outstanding": 0}}
+    payroll.finalise(payroll.open("2026-05", "no_activity")["id"])
+    assert [item["period"] for item in obligations(payroll)["items"]] == ["2026-05"]
+    hire(payroll, "2026-09-30")
+    assert [(item["period"], item["state"]) for item in obligations(payroll)["items"]] == [
+        ("2026-11", "open"), ("2026-10", "open"), ("2026-09", "missing"), ("2026-05", "paid")]
+    # Somebody who had worked there before the approval makes no month before it.
+    hire(payroll, "2020-01-01")
+    assert obligations(payroll, "?limit=200")["items"][-1]["period"] == "2024-01"
+
+
 def test_pages_hold_every_month_once(payroll, db):
+    hire(payroll, "2024-01-31")
     db.execute("UPDATE smile.employer SET approved_at = '2024-01-15' WHERE id = %s", [payroll.employer_id])
     seen, after = [], ""
     while after is not None:

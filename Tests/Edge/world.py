@@ -56,6 +56,10 @@ class Side:
                 [self.actors.officer("publish")["id"]]).fetchone()
             self.ids["user_id"], = connection.execute(
                 "SELECT id FROM smile.account_grant WHERE employer_id = %s", [self.employer["id"]]).fetchone()
+            self.ids["relief_id"], = connection.execute(
+                "INSERT INTO smile.employer_relief (employer_id, kind, industry, valid_from, valid_to) "
+                "VALUES (%s, 'labour_intensive', 'footwear', '2025-02-01', '2025-02-01') RETURNING id",
+                [self.employer["id"]]).fetchone()
             self.ids["report_id"], = connection.execute(
                 "INSERT INTO smile.compromise_report (account_id, member_id) SELECT account_id, member_id "
                 "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",

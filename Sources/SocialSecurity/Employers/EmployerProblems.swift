@@ -12,6 +12,29 @@ enum EmployerProblems {
       "npwp_already_registered", 409, id: "Perusahaan aktif dengan NPWP ini sudah terdaftar.",
       en: "An active employer with this NPWP is registered already."),
     ProblemText(
+      "month_is_past", 422, id: "Bulan ini sudah lewat; yang lalu tidak diubah.",
+      en: "This month is past, and the past isn't changed."),
+    ProblemText(
+      "month_already_reported", 409, id: "Upah bulan ini atau sesudahnya sudah dilaporkan; lihat period.",
+      en: "Wages were reported for this month or a later one; see period."),
+    ProblemText(
+      "relief_not_in_force", 422, id: "Keringanan ini tidak berlaku pada bulan tersebut.",
+      en: "The relief isn't in force in that month."),
+    ProblemText(
+      "industry_without_relief", 422, id: "Keringanan ini tidak diberikan kepada industri tersebut.",
+      en: "That industry doesn't get this relief."),
+    ProblemText(
+      "too_few_workers", 422, id: "Jumlah pekerja aktif pada bulan pertama kurang dari yang disyaratkan; lihat wanted.",
+      en: "Fewer workers were active in the first month than the relief wants; see wanted."),
+    ProblemText(
+      "jkk_in_arrears", 422, id: "Iuran sampai bulan yang disyaratkan belum lunas; lihat paid_through.",
+      en: "Contributions up to the month that the relief wants aren't paid; see paid_through."),
+    ProblemText(
+      "relief_overlaps", 409, id: "Keringanan yang sama sudah dicatat untuk sebagian bulan itu.",
+      en: "The same relief is recorded for some of those months already."),
+    ProblemText(
+      "relief_already_withdrawn", 409, id: "Keringanan ini sudah dicabut.", en: "This relief was withdrawn already."),
+    ProblemText(
       "employer_user_exists", 409, id: "Alamat surel ini sudah dipakai pengguna atau undangan perusahaan ini.",
       en: "A user or an invitation of this employer has this e-mail address already."),
     ProblemText(
@@ -68,6 +91,7 @@ enum EmployerProblems {
   static let constraints: [String: Failure] = [
     "employment_spells_do_not_overlap": Failure(409, "employment_overlaps"),
     "employer_unit_code_once": Failure(409, "unit_code_used"),
+    "employer_reliefs_do_not_overlap": Failure(409, "relief_overlaps"),
     "employer_npwp_active": Failure(409, "npwp_already_registered"),
   ]
 }

@@ -24,11 +24,12 @@ enum EmployerStatements {
 
   static let get = Statement(
     "employers.get",
-    "SELECT smile.employer_body(e.id), smile.etag(e.version) FROM smile.employer AS e WHERE e.id = $1", SQLUUID.self)
+    "SELECT smile.employer_body(e.id), smile.etag(smile.employer_version(e)) FROM smile.employer AS e WHERE e.id = $1",
+    SQLUUID.self)
 
   static let update = Statement(
-    "employers.update", "SELECT status, body, etag, location FROM smile.update_employer($1, $2, $3, $4, $5)",
-    SQLUUID.self, String?.self, String?.self, String?.self, String?.self)
+    "employers.update", "SELECT status, body, etag, location FROM smile.update_employer($1, $2, $3)",
+    SQLUUID.self, SQLJSON.self, String?.self)
 
   static let listWorkers = Statement(
     "employers.list_workers", "SELECT smile.list_workers($1, $2, $3)", SQLUUID.self, SQLUUID?.self, Int32.self)

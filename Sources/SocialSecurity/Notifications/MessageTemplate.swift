@@ -279,6 +279,22 @@ struct MessageTemplate: Sendable {
 
           """)
     ),
+    "risk_class_changed": (
+      MessageTemplate(
+        subject: "Kelompok tingkat risiko JKK berubah",
+        text: "{name}: mulai upah bulan {period} kelompok tingkat risiko JKK adalah {risk_class}.\n"),
+      MessageTemplate(
+        subject: "The JKK risk class changes",
+        text: "{name}: from the wage month {period} on the JKK risk class is {risk_class}.\n")
+    ),
+    "employer_changed": (
+      MessageTemplate(
+        subject: "Data perusahaan diubah",
+        text: "Petugas mengubah data {name}. Periksalah data perusahaan Anda; jika tidak benar, hubungi kami.\n"),
+      MessageTemplate(
+        subject: "The record of your firm was changed",
+        text: "An officer changed the record of {name}. Look at it, and tell us if it isn't right.\n")
+    ),
     "compromise_to_review": (
       MessageTemplate(
         subject: "Laporan penyalahgunaan akun",
