@@ -88,6 +88,9 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/officers/{officer_id}", "getOfficer", [.officer("manage_officers")], getOfficer),
     Endpoint(
       .PATCH, "/v1/officers/{officer_id}", "updateOfficer", [.officer("manage_officers")], .stepUp, updateOfficer),
+    Endpoint(
+      .POST, "/v1/officers/{officer_id}/approval", "approveOfficer", [.officer("manage_officers")],
+      [.idempotent, .stepUp], approveOfficer),
   ]
 
   static let factors: [Endpoint] = [
@@ -128,6 +131,9 @@ package enum Endpoints {
     Endpoint(
       .DELETE, "/v1/clients/{client_id}/secrets/{secret_id}", "deleteClientSecret", clientManagers, .stepUp,
       deleteClientSecret),
+    Endpoint(
+      .POST, "/v1/clients/{client_id}/secrets/{secret_id}/approval", "approveClientSecret",
+      [.officer("manage_clients")], [.idempotent, .stepUp], approveClientSecret),
     Endpoint(
       .POST, "/v1/clients/{client_id}/signing_keys", "createSigningKey", [.officer("manage_clients")],
       [.secret, .stepUp], createSigningKey),

@@ -26,6 +26,8 @@ IDENTITY = {"account", "account_grant", "employer_invitation", "mail_token", "se
 DEFINERS = {
     "smile_auth": {
         "accept_invitation": "wants the mailed token",
+        "approve_client_secret": "another officer with manage_clients than who made it",
+        "approve_officer": "another officer with manage_officers than who requested it",
         "authenticate": "finds a token by its digest",
         "begin_contact_confirmation": "the caller's own; counts the try",
         "begin_invitation": "wants the mailed token",

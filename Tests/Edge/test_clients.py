@@ -73,6 +73,12 @@ def make(api, token, **settings):
     return api.post("/v1/clients", settings, token=token).expect(201).json
 
 
+def approve(api, client, officer, etag="*"):
+    """Another officer's approval of the client's first secret."""
+    return api.post(f"/v1/clients/{client['id']}/secrets/{client['secrets'][0]['id']}/approval", token=officer["token"],
+                    key=True, headers={"If-Match": etag})
+
+
 def works(api, token):
     return api.get("/v1/employers", token=token).status
 
@@ -268,9 +274,10 @@ def test_each_kind_has_its_own_settings(settings, pointer, own_api, officer, fir
     assert refused.json["errors"][0]["pointer"] == pointer
 
 
-def test_an_officer_manages_the_clients_of_all(own_api, officer, firm):
+def test_an_officer_manages_the_clients_of_all(own_api, own_actors, officer, firm):
     """And an officer without the permission none."""
     bank = make(own_api, officer["token"], kind="bank", scopes=["payments:notify"], allowed_networks=["203.0.113.0/24"])
+    approve(own_api, bank, own_actors.officer("manage_clients")).expect(200)
     assert get_token(own_api, bank["id"], bank["secret"], INSIDE).expect(200).json["scope"] == "payments:notify"
     theirs = make(own_api, officer["token"], kind="employer", employer_id=firm["id"])
     own_api.get(f"/v1/clients/{theirs['id']}", token=firm["token"]).expect(200)
@@ -283,6 +290,54 @@ def test_an_officer_manages_the_clients_of_all(own_api, officer, firm):
     assert {client["id"] for client in listed} == {theirs["id"], mine["id"]}
     own_api.delete(f"/v1/clients/{mine['id']}", token=officer["token"], headers={"If-Match": "*"}).expect(204)
     get_token(own_api, mine["id"], mine["secret"]).expect(401)
+
+
+def test_an_officer_alone_makes_no_credential_that_opens(own_api, own_actors, officer, firm):
+    """Neither an employer's nor a bank's, nor by a second secret of a client that is in use, nor by widening one that
+    was approved for less."""
+    second = own_actors.officer("manage_clients")
+    theirs = make(own_api, officer["token"], kind="employer", employer_id=firm["id"], scopes=["billings:read"])
+    get_token(own_api, theirs["id"], theirs["secret"]).expect(401)
+    approve(own_api, theirs, officer).expect(403, "own_request")
+    approve(own_api, theirs, firm).expect(403)
+    approve(own_api, theirs, second).expect(200)
+    get_token(own_api, theirs["id"], theirs["secret"]).expect(200)
+
+    path, match = f"/v1/clients/{theirs['id']}", {"If-Match": "*"}
+    widened = own_api.patch(path, {"scopes": ["billings:read", "returns:write"]}, token=officer["token"],
+                            headers=match).expect(200)
+    get_token(own_api, theirs["id"], theirs["secret"]).expect(401)
+    approve(own_api, theirs, officer).expect(403, "own_request")
+    own_api.patch(path, {"allowed_networks": ["198.51.100.0/24"]}, token=officer["token"], headers=match).expect(200)
+    approve(own_api, theirs, second, widened.headers["ETag"]).expect(412, "etag_mismatch")
+    approve(own_api, theirs, second).expect(200)
+    own_api.patch(path, {"scopes": ["billings:read"]}, token=officer["token"], headers=match).expect(200)
+    approve(own_api, theirs, second).expect(409, "nothing_requested")   # fewer scopes want no approval
+
+    bank = own_actors.bank()
+    get_token(own_api, bank["id"], bank["secret"]).expect(200)
+    added = own_api.post(f"/v1/clients/{bank['id']}/secrets", {}, token=officer["token"]).expect(201).json
+    get_token(own_api, bank["id"], added["secret"]).expect(401)
+    get_token(own_api, bank["id"], bank["secret"]).expect(200)
+    own_api.delete(f"/v1/clients/{bank['id']}/secrets/{added['id']}", token=second["token"]).expect(204)
+
+
+def test_what_an_administrator_makes_for_the_own_firm_needs_no_officer(own_api, officer, firm):
+    mine = make(own_api, firm["token"])
+    get_token(own_api, mine["id"], mine["secret"]).expect(200)
+    own_api.patch(f"/v1/clients/{mine['id']}", {"scopes": ["billings:read", "workers:write"]}, token=officer["token"],
+                  headers={"If-Match": "*"}).expect(200)
+    get_token(own_api, mine["id"], mine["secret"]).expect(200)
+    approve(own_api, mine, officer).expect(409, "nothing_requested")
+
+
+def test_of_approvals_of_a_secret_at_once_one_wins(own, own_api, own_actors, officer):
+    second = own_actors.officer("manage_clients")
+    bank = make(own_api, officer["token"], kind="bank", scopes=["payments:notify"])
+    etag = own_api.get(f"/v1/clients/{bank['id']}", token=second["token"]).headers["ETag"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(lambda _: approve(Client(own), bank, second, etag).status, range(4)))
+    assert statuses == [200, 412, 412, 412]
 
 
 def test_clients_come_in_pages(own_api, own_actors):

@@ -1,6 +1,7 @@
 """Officers: who may make and change them, and what that does to their sessions."""
 import concurrent.futures
 
+import psycopg
 import pytest
 
 from client import Client
@@ -10,6 +11,12 @@ FIRST = "hujan turun di bulan juni"
 
 @pytest.fixture(scope="module")
 def head(actors):
+    return actors.officer("manage_officers")
+
+
+@pytest.fixture(scope="module")
+def second(actors):
+    """Another one, for four eyes."""
     return actors.officer("manage_officers")
 
 
@@ -23,6 +30,11 @@ def change(client, head, officer_id, body, etag=None):
     return client.request("PATCH", f"/v1/officers/{officer_id}", body, token=head["token"], headers={"If-Match": etag})
 
 
+def approve(client, approver, officer_id, etag="*"):
+    return client.post(f"/v1/officers/{officer_id}/approval", token=approver["token"], key=True,
+                       headers={"If-Match": etag})
+
+
 def by_account(client, head, account_id):
     """The officer of an account, looked for through all pages."""
     after = ""
@@ -34,10 +46,13 @@ def by_account(client, head, account_id):
         after = f"&after={page['next_after']}"
 
 
-def test_an_invited_officer_sets_the_first_password_and_works(api, actors, head):
+def test_an_invited_officer_sets_the_first_password_and_works_when_another_has_approved(api, actors, head, second):
     made = invite(api, head, "baru.petugas@smile.test").expect(201).json
     token = actors.mailed_token("baru.petugas@smile.test")
     api.post("/v1/password_resets/confirmation", {"token": token, "new_password": FIRST}).expect(204)
+    session = actors.log_in("baru.petugas@smile.test", FIRST)
+    api.get("/v1/claim_queue", token=session["token"]).expect(403, "insufficient_scope")
+    approve(api, second, made["id"]).expect(200)
     session = actors.log_in("baru.petugas@smile.test", FIRST)
     api.get("/v1/claim_queue", token=session["token"]).expect(200)
     api.get("/v1/officers", token=session["token"]).expect(403, "insufficient_scope")
@@ -86,12 +101,80 @@ def test_a_change_acts_on_the_next_request_of_every_worker(body, api, actors, he
     api.post("/v1/sessions/refresh", {"refresh_token": officer["refresh_token"]}).expect(401)
 
 
-def test_who_comes_back_is_the_same_officer(api, actors, head):
+def test_nobody_makes_a_second_self(api, actors, head, second):
+    """Neither by an invitation, nor by a change, nor through an officer who was sent away; nor for oneself by asking
+    another's request. What was requested first is replaced by what is requested last, and approved as it stood."""
+    made = invite(api, head, "diri.kedua@smile.test", ("approve_claims",)).expect(201).json
+    approve(api, head, made["id"]).expect(403, "own_request")
+    change(api, head, made["id"], {"permissions": ["approve_claims", "pay_claims"]}).expect(200)
+    approve(api, head, made["id"]).expect(403, "own_request")
+    seen = api.get(f"/v1/officers/{made['id']}", token=second["token"]).expect(200)
+    assert (seen.json["permissions"], seen.json["requested_by"]) == ([], head["id"])
+    change(api, head, made["id"], {"permissions": ["approve_claims", "manage_parameters"]}).expect(200)
+    approve(api, second, made["id"], seen.headers["ETag"]).expect(412, "etag_mismatch")
+    approved = approve(api, second, made["id"]).expect(200).json
+    assert approved["permissions"] == ["approve_claims", "manage_parameters"]
+    change(api, head, made["id"], {"active": False}).expect(200)
+    back = change(api, head, made["id"], {"active": True}).expect(200).json
+    assert (back["permissions"], back["requested_permissions"]) == ([], ["approve_claims", "manage_parameters"])
+    approve(api, head, made["id"]).expect(403, "own_request")
+    own = by_account(api, head, second["id"])
+    change(api, head, own["id"], {"permissions": ["manage_officers", "publish"]}).expect(200)
+    approve(api, second, own["id"]).expect(403, "own_permissions")
+
+
+def test_a_request_that_adds_nothing_withdraws_the_one_before(api, actors, head, second):
+    officer = by_account(api, head, actors.officer("publish")["id"])
+    change(api, head, officer["id"], {"permissions": ["publish", "read_audit"]}).expect(200)
+    after = change(api, second, officer["id"], {"permissions": ["publish"]}).expect(200).json
+    assert after["permissions"] == ["publish"] and "requested_permissions" not in after
+    approve(api, second, officer["id"]).expect(409, "nothing_requested")
+
+
+def test_a_request_ends_no_session_and_an_approval_does(api, actors, head, second):
+    officer = actors.officer("review_claims")
+    known = by_account(api, head, officer["id"])
+    change(api, head, known["id"], {"permissions": ["review_claims", "publish"]}).expect(200)
+    api.get("/v1/claim_queue", token=officer["token"]).expect(200)
+    approve(api, second, known["id"]).expect(200)
+    api.get("/v1/claim_queue", token=officer["token"]).expect(401)
+
+
+def test_of_approvals_at_once_one_wins(server, api, actors, head, second):
+    officer = by_account(api, head, actors.officer("publish")["id"])
+    etag = change(api, head, officer["id"], {"permissions": ["read_audit"]}).expect(200).headers["ETag"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(
+            lambda _: approve(Client(server), second, officer["id"], etag).status, range(4)))
+    assert statuses == [200, 412, 412, 412]
+
+
+def test_the_database_holds_the_four_eyes(api, actors, head, second, db):
+    """Whatever function writes: as an officer nobody adds a permission that another one hasn't requested."""
+    officer = by_account(api, head, actors.officer("publish")["id"])
+    change(api, head, officer["id"], {"permissions": ["publish", "read_audit"]}).expect(200)
+    writes = [
+        (head, "approved_by = smile.account_id(), permissions = requested_permissions"),
+        (head, "approved_by = smile.account_id(), requested_by = gen_random_uuid(), "
+               "permissions = requested_permissions"),
+        (second, "approved_by = smile.account_id(), permissions = requested_permissions || '{pay_claims}'"),
+        (second, "permissions = requested_permissions"),
+    ]
+    for actor, change_of_row in writes:
+        with pytest.raises(psycopg.Error) as refused, db.transaction():
+            db.execute("SELECT set_config('smile.role', 'officer', true), set_config('smile.account_id', %s, true)",
+                       [actor["id"]])
+            db.execute(f"UPDATE smile.account_grant SET {change_of_row} WHERE id = %s", [officer["id"]])
+        assert refused.value.sqlstate in ("SM403", "23514"), change_of_row
+
+
+def test_who_comes_back_is_the_same_officer(api, actors, head, second):
     officer = actors.officer("review_claims")
     known = by_account(api, head, officer["id"])
     change(api, head, known["id"], {"active": False}).expect(200)
     invite(api, head, officer["email"]).expect(409, "officer_exists")
-    assert change(api, head, known["id"], {"active": True}).expect(200).json["permissions"] == ["review_claims"]
+    change(api, head, known["id"], {"active": True}).expect(200)
+    assert approve(api, second, known["id"]).expect(200).json["permissions"] == ["review_claims"]
     actors.log_in(officer["email"])
 
 
@@ -112,14 +195,18 @@ def test_one_address_invited_at_once_is_one_officer(server, head):
     assert statuses == [201, 409, 409, 409]
 
 
-def test_every_change_leaves_a_row_and_tells_the_officer(api, actors, head, db):
+def test_every_change_leaves_a_row_and_tells_the_officer(api, actors, head, second, db):
     officer = actors.officer("publish")
     known = by_account(api, head, officer["id"])
     change(api, head, known["id"], {"permissions": ["read_audit"]}).expect(200)
-    details, = db.execute("SELECT details FROM smile.audit_log WHERE action = 'officer.changed' AND subject_id = %s "
-                          "AND account_id = %s", [officer["id"], head["id"]]).fetchone()
-    assert (details["permissions_before"], details["permissions"]) == (["publish"], ["read_audit"])
-    assert actors.mails(officer["email"])[0]["template"] == "security_notice"
+    approve(api, second, known["id"]).expect(200)
+    row = "SELECT details FROM smile.audit_log WHERE action = %s AND subject_id = %s AND account_id = %s"
+    details, = db.execute(row, ["officer.changed", officer["id"], head["id"]]).fetchone()
+    assert (details["permissions_before"], details["permissions"]) == (["publish"], [])
+    assert details["requested_permissions"] == ["read_audit"]
+    details, = db.execute(row, ["officer.approved", officer["id"], second["id"]]).fetchone()
+    assert (details["permissions"], details["requested_by"]) == (["read_audit"], head["id"])
+    assert [mail["template"] for mail in actors.mails(officer["email"])][:2] == ["security_notice"] * 2
 
 
 def test_who_was_sent_away_gets_no_new_token_by_asking(api, actors, head, db):

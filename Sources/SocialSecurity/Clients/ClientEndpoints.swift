@@ -36,6 +36,12 @@ func createClientSecret(_ call: Call) async throws(Failure) -> Response {
   return try secret.shown(in: made)
 }
 
+/// The second pair of eyes on a secret that an officer made.
+func approveClientSecret(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(
+    writing: ClientStatements.approveSecret, call.id("client_id"), call.id("secret_id"), call.ifMatch)
+}
+
 func deleteClientSecret(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(writing: ClientStatements.revokeSecret, call.id("client_id"), call.id("secret_id"))
 }

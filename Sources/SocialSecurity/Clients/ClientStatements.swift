@@ -26,6 +26,10 @@ enum ClientStatements {
     "clients.revoke_secret", "SELECT status, body, etag, location FROM smile.revoke_client_secret($1, $2)",
     SQLUUID.self, SQLUUID.self)
 
+  static let approveSecret = Statement(
+    "clients.approve_secret", "SELECT status, body, etag, location FROM smile.approve_client_secret($1, $2, $3)",
+    SQLUUID.self, SQLUUID.self, String?.self)
+
   static let issueToken = Statement(
     "clients.issue_token", "SELECT refusal, expires_in, scopes FROM smile.issue_client_token($1, $2, $3, $4)",
     SQLUUID.self, [UInt8].self, [String]?.self, [UInt8].self)
@@ -46,7 +50,7 @@ enum ClientStatements {
   static let frontEnd = Statement("clients.front_end", "SELECT smile.front_end_of($1)", [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    create, list, get, update, revoke, createSecret, revokeSecret, issueToken, introspect, revokeToken, origins,
-    quotas, frontEnd,
+    create, list, get, update, revoke, createSecret, revokeSecret, approveSecret, issueToken, introspect, revokeToken,
+    origins, quotas, frontEnd,
   ]
 }

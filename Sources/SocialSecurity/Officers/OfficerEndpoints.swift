@@ -32,6 +32,11 @@ func updateOfficer(_ call: Call) async throws(Failure) -> Response {
     writing: OfficerStatements.update, call.id("officer_id"), change.permissions, change.isActive, call.ifMatch)
 }
 
+/// The second pair of eyes on what an officer gets.
+func approveOfficer(_ call: Call) async throws(Failure) -> Response {
+  try await call.answer(writing: OfficerStatements.approve, call.id("officer_id"), call.ifMatch)
+}
+
 /// An officer by invitation.
 struct NewOfficer: Input {
   let email: EmailAddress

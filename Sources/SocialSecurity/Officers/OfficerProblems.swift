@@ -9,6 +9,11 @@ enum OfficerProblems {
       "permission_not_grantable", 403, id: "Izin ini hanya dapat diberikan atau dicabut oleh operator sistem.",
       en: "Only the system's operator gives or takes this permission."),
     ProblemText(
+      "own_request", 403, id: "Yang mengajukan tidak dapat menyetujui; harus petugas lain.",
+      en: "Whoever asked for it doesn't approve it; another officer does."),
+    ProblemText(
+      "nothing_requested", 409, id: "Tidak ada yang menunggu persetujuan.", en: "Nothing awaits an approval."),
+    ProblemText(
       "officer_exists", 409, id: "Sudah ada petugas dengan alamat surel ini.",
       en: "There is an officer with this e-mail address already."),
   ]

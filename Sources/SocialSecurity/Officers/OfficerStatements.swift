@@ -27,5 +27,9 @@ enum OfficerStatements {
     "officers.update", "SELECT status, body, etag, location FROM smile.update_officer($1, $2, $3, $4)",
     SQLUUID.self, [String]?.self, Bool?.self, String?.self)
 
-  static let all: [any StatementDescription] = [permissions, list, get, create, update]
+  static let approve = Statement(
+    "officers.approve", "SELECT status, body, etag, location FROM smile.approve_officer($1, $2)",
+    SQLUUID.self, String?.self)
+
+  static let all: [any StatementDescription] = [permissions, list, get, create, update, approve]
 }
