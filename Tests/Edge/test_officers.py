@@ -46,7 +46,8 @@ def by_account(client, head, account_id):
         after = f"&after={page['next_after']}"
 
 
-def test_an_invited_officer_sets_the_first_password_and_works_when_another_has_approved(api, actors, head, second):
+def test_an_invited_officer_sets_the_first_password_and_works(api, actors, head, second):
+    """Once another officer than the inviting one has approved what the invited may do."""
     made = invite(api, head, "baru.petugas@smile.test").expect(201).json
     token = actors.mailed_token("baru.petugas@smile.test")
     api.post("/v1/password_resets/confirmation", {"token": token, "new_password": FIRST}).expect(204)
