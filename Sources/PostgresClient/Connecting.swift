@@ -1,8 +1,7 @@
 import EventLoop
 
 extension PipelineConnection {
-  /// Connects without blocking and prepares the whole catalogue in a segment of its own. Throws `.unavailable` when no
-  /// server could be reached or it refused the connection, `.server` when a statement doesn't fit the schema.
+  /// Connects without blocking. Throws `.unavailable` when no server could be reached or it refused the connection.
   /// `report` is told libpq's words, for the log.
   static func open(
     _ configuration: DatabaseConfiguration, _ purpose: ConnectionPurpose, report: (String) -> Void
@@ -14,22 +13,7 @@ extension PipelineConnection {
       report(line.message)
       throw .unavailable(retryAfter: 1)
     }
-    let connection = try PipelineConnection(line, purpose)
-    let catalogue = purpose == .listener ? [] : configuration.statements
-    if catalogue.isEmpty { return connection }
-    let timer = LoopActor.shared.loop.schedule(after: configuration.connectLimit) { connection.close() }
-    let outcome = await connection.submit(.preparing(catalogue), until: nil)
-    LoopActor.shared.loop.cancel(timer)
-    switch outcome {
-    case .done: return connection
-    case .refused(let error):
-      connection.close()
-      report("SQLSTATE \(error.sqlState): \(error.message)")
-      throw .server(error)
-    default:
-      connection.close()
-      throw .unavailable(retryAfter: 1)
-    }
+    return try PipelineConnection(line, purpose, configuration.statements)
   }
 
   private static func connect(_ line: LibPQ, until deadline: MonotonicInstant) async -> Bool {

@@ -33,8 +33,7 @@ package final class Database {
       .dedicated, configuration, size: configuration.dedicatedConnections, isOnDemand: true)
   }
 
-  /// Opens the shared and leased connections and prepares the catalogue on each; returns when there is one of each
-  /// kind, and the others follow. Throws when no connection of a kind could be made; the pools go on trying until
+  /// Opens the shared and leased connections; returns when there is one of each kind, and the others follow. Throws when no connection of a kind could be made; the pools go on trying until
   /// `close`, so a caller may also go on and answer `.unavailable` meanwhile.
   package func start() async throws(DatabaseError) {
     let sharedStart = LoopActor.task { await self.failure(of: self.shared) }
@@ -48,6 +47,20 @@ package final class Database {
       return nil
     } catch {
       return error
+    }
+  }
+
+  /// Prepares every statement of the catalogue on a connection of its own. Throws `.server` when one doesn't fit the
+  /// schema, `.unavailable` when there is no server to ask.
+  package func verifyStatements() async throws(DatabaseError) {
+    let connection = try await PipelineConnection.open(configuration, .leased, report: { _ in })
+    let limit = LoopActor.shared.loop.now + configuration.connectLimit
+    let outcome = await connection.submit(.preparing(configuration.statements), until: limit)
+    connection.close()
+    switch outcome {
+    case .done: return
+    case .refused(let error): throw .server(error)
+    default: throw .unavailable(retryAfter: 1)
     }
   }
 

@@ -4,7 +4,7 @@ package struct DatabaseConfiguration: Sendable {
   /// name is resolved by libpq with a blocking call.
   package var conninfo: String
   package var applicationName: String
-  /// Prepared on every connection before it is used.
+  /// What segments may name; a connection prepares a statement when it first needs it.
   package var statements: [any StatementDescription]
 
   /// Pipelined, read-only, never cancelled. Two keep a core of PostgreSQL busy; four were 20 % slower on two cores.
@@ -19,7 +19,7 @@ package struct DatabaseConfiguration: Sendable {
   package var queueLimit = 256
   /// The longest wait for a connection.
   package var waitLimit: Duration = .seconds(2)
-  /// The longest time for one connect, catalogue included.
+  /// The longest time for one connect.
   package var connectLimit: Duration = .seconds(10)
   /// The longest time for one segment unless the call says otherwise. Longer than the role's `statement_timeout`, so
   /// that the server's own answer comes first; this one is for a line that has gone silent.

@@ -27,13 +27,16 @@ final class Flight {
   let since: MonotonicInstant
   private(set) var outcome: SegmentOutcome?
   private var waiter: SuspendedTask?
-  private var onEnd: (@LoopActor () -> Void)?
+  /// Told once, after the outcome is known.
+  var onEnd: (@LoopActor () -> Void)?
 
   init(until deadline: MonotonicInstant?, onEnd: (@LoopActor () -> Void)? = nil) {
     self.deadline = deadline
     self.onEnd = onEnd
     since = LoopActor.shared.loop.now
   }
+
+  func isOverdue(at now: MonotonicInstant) -> Bool { deadline.map { $0 <= now } ?? false }
 
   /// Suspends the caller while `start` sends the work, until it has ended.
   func wait(_ start: @LoopActor () -> Void) async -> SegmentOutcome {
@@ -69,6 +72,9 @@ final class PipelineConnection {
   var onNotification: (@LoopActor (_ channel: String, _ payload: String) -> Void)?
 
   private let line: LibPQ
+  private let statements: [any StatementDescription]
+  /// Names, by address, of the statements that this session has, or will have once what was sent before has run.
+  private var prepared: Set<UInt> = []
   private var registration: Registration?
   private var awaitsWritable = false
   private(set) var isOpen = true
@@ -83,10 +89,13 @@ final class PipelineConnection {
   private var isCopying = false
   private var flushWaiter: SuspendedTask?
 
-  /// Takes over a connected, non-blocking line.
-  init(_ line: LibPQ, _ purpose: ConnectionPurpose) throws(DatabaseError) {
+  /// Takes over a connected, non-blocking line. `statements` are what segments may name.
+  init(
+    _ line: LibPQ, _ purpose: ConnectionPurpose, _ statements: [any StatementDescription]
+  ) throws(DatabaseError) {
     self.line = line
     self.purpose = purpose
+    self.statements = statements
     guard line.setNonblocking(), let socket = line.socket else { throw .unavailable(retryAfter: 1) }
     do {
       registration = try LoopActor.shared.loop.register(socket, .read) { [weak self] ready in self?.handle(ready) }
@@ -113,6 +122,30 @@ final class PipelineConnection {
 
   /// Sends a segment with its Sync; the flight is told the outcome.
   func post(_ segment: Segment, _ flight: Flight) {
+    prepare(for: segment, flight)
+    send(segment, flight)
+  }
+
+  /// Sends what prepares the segment's statements that this session doesn't have yet: a segment of its own, so that it
+  /// stands whatever becomes of the other, in the same write, so that it costs no round trip. When a statement doesn't
+  /// fit the schema, that is the flight's outcome.
+  private func prepare(for segment: Segment, _ flight: Flight) {
+    var missing: [any StatementDescription] = []
+    for case .prepared(let name, _, _) in segment.commands where prepared.insert(name.address).inserted {
+      missing += statements.filter { $0.name.address == name.address }
+    }
+    if missing.isEmpty { return }
+    // Without a deadline of its own: what became of it must be known.
+    let preparation = Flight(until: nil)
+    preparation.onEnd = { [weak self, weak preparation] in
+      if case .done = preparation?.outcome { return }
+      for statement in missing { self?.prepared.remove(statement.name.address) }
+      if let outcome = preparation?.outcome { flight.end(outcome) }
+    }
+    send(.preparing(missing), preparation)
+  }
+
+  private func send(_ segment: Segment, _ flight: Flight) {
     guard isOpen, plain == nil, !isCopying, isPipelining || line.enterPipeline() else {
       return flight.end(.lost(sent: false))
     }
@@ -282,10 +315,12 @@ final class PipelineConnection {
     if purpose == .shared {
       if let oldest = pending.first, oldest.since + silence <= now { return lose() }
       pending.forEach { flight in
-        if let deadline = flight.deadline, deadline <= now { flight.end(.timedOut) }
+        if flight.isOverdue(at: now) { flight.end(.timedOut) }
       }
-    } else if let deadline = plain?.deadline ?? pending.first?.deadline, deadline <= now {
-      fail(.timedOut)
+    } else {
+      var isOverdue = plain?.isOverdue(at: now) ?? false
+      pending.forEach { isOverdue = isOverdue || $0.isOverdue(at: now) }
+      if isOverdue { fail(.timedOut) }
     }
   }
 

@@ -68,10 +68,10 @@ package struct Segment: Sendable {
   /// Appends a statement without parameters that isn't in the catalogue (BEGIN, SET CONSTRAINTS …).
   mutating func add(text: StaticString) { commands.append(.text(text)) }
 
-  /// A segment that prepares the whole catalogue on a new connection.
-  static func preparing(_ catalogue: [any StatementDescription]) -> Segment {
+  /// A segment that prepares these statements.
+  static func preparing(_ statements: [any StatementDescription]) -> Segment {
     var segment = Segment()
-    for statement in catalogue {
+    for statement in statements {
       segment.commands.append(.prepare(statement.name, statement.sql, statement.parameterOIDs))
     }
     return segment
@@ -84,4 +84,9 @@ package struct Segment: Sendable {
     segment.commands.append(.text(closing))
     return segment
   }
+}
+
+extension StaticString {
+  /// Where the literal lies: as good as its text for telling statements apart, and quicker.
+  var address: UInt { unsafe UInt(bitPattern: utf8Start) }
 }

@@ -2,7 +2,7 @@ import PostgresClient
 
 // What each feature adds to the whole besides its endpoints.
 extension Endpoints {
-  /// Every statement a worker prepares when it connects.
+  /// Every statement that a request may need; a connection prepares one when it first does.
   package static let statements: [any StatementDescription] = [
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,

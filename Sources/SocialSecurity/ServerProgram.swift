@@ -44,7 +44,6 @@ package enum ServerProgram {
       try checkConnections(configuration, limit: WorkerProcess.verifySchema(configuration))
     }
     if !isKnown { complain("smile-server: PostgreSQL doesn't answer; not ready until it does") }
-    _ = try Contract(directory: configuration.resources)
     _ = try BlockedPasswords(directory: configuration.resources)
     try checkDataDirectory(configuration.dataDirectory)
     do {

@@ -45,7 +45,7 @@ package final class Services: Sendable {
     self.processes = processes
     failures = DatabaseFailures(constraints: Endpoints.constraints)
     catalogue = Endpoints.problems
-    contract = try Contract(
+    contract = Contract(
       directory: configuration.resources, without: Endpoints.absentPaths(in: configuration.environment))
     blockedPasswords = try BlockedPasswords(directory: configuration.resources)
     do {

@@ -17,7 +17,7 @@ extension WorkerProcess {
   }
 
   /// Verifies the schema once PostgreSQL answers, asking ever less often, and ends the process when it isn't the one
-  /// that it knows. What was answered in between came from connections on which every statement could be prepared.
+  /// that it knows.
   @LoopActor
   static func verifyLater(_ configuration: Configuration, _ waiter: DrainWaiter) async {
     var pause: Duration = .milliseconds(100)

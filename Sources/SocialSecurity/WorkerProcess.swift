@@ -84,9 +84,13 @@ package enum WorkerProcess {
       DatabaseConfiguration(
         conninfo: configuration.databaseURL, applicationName: "smile-worker-\(process.seat.slot)",
         statements: Endpoints.statements))
-    // What takes a moment to read is read while the first connections are made.
-    let start = LoopActor.task { await failure(ofStarting: database) }
     let clients = ClientDirectory(database)
+    // What takes a moment to read is read while the first connections are made. A database that is away for the moment
+    // is no reason to be away as well: the pools go on trying.
+    let start = LoopActor.task {
+      try? await database.start()
+      await clients.start()
+    }
     let services = try Services(
       configuration, database: database, clients: clients,
       limiter: RateLimiter(
@@ -98,8 +102,7 @@ package enum WorkerProcess {
     let server = Server(
       limits: configuration.limits, allowedHosts: configuration.allowedHosts,
       trustedProxies: configuration.trustedProxies, handler: try App(services, log: log))
-    if let failure = await start.value { throw failure }
-    await clients.start()
+    await start.value
     guard let listener = process.listener else { throw StartFailure("a worker needs a listening socket") }
     do {
       // A path has one socket for all workers; addresses have one each.
@@ -117,23 +120,5 @@ package enum WorkerProcess {
     await server.drain(within: drainLimit, afterLastAccept: process.stopListening)
     log.flush()
     await database.close()
-  }
-
-  /// A database that is away for the moment is no reason to be away as well: the pools go on trying. A statement that
-  /// doesn't fit the schema is: no request could ever be answered.
-  @LoopActor
-  private static func failure(ofStarting database: Database) async -> StartFailure? {
-    do {
-      try await database.start()
-    } catch .server(let error) {
-      return StartFailure("\(error): \(database.lastConnectFailure ?? "no detail")")
-    } catch {}
-    return nil
-  }
-
-  /// Returns once the supervisor wants the process to drain, or is gone.
-  @LoopActor
-  static func drainRequested(_ process: ProcessContext) async throws(SystemError) {
-    try await DrainWaiter(process.drainSignal).wait()
   }
 }

@@ -44,9 +44,12 @@ def read(own, token, target):
 def test_the_token_check_adds_no_round_trip(kind, target, own, tokens, wire):
     """With a token as without: one Sync a request, and no statement besides who the caller is and what is read."""
     token = tokens.get(kind)
-    read(own, token, target)   # the caller is known to the limits of each worker, and connections are open
-    wire.forget()
-    read(own, token, target)
+    # Until the caller is known to the limits of each worker, and each connection has prepared what it is asked.
+    for _ in range(20):
+        wire.forget()
+        read(own, token, target)
+        if wire.sent["P"] == 0 and wire.sent["B"] == 2 * READS:
+            break
     assert wire.sent["S"] == READS, f"{wire.sent} {wire.statements}"
     assert wire.sent["Q"] == wire.sent["P"] == 0, wire.sent
     assert wire.sent["B"] == 2 * READS == sum(wire.statements.values()), wire.statements

@@ -63,6 +63,13 @@ extension DatabaseTests {
         $0.sharedConnections = 1
         $0.leasedConnections = 60
       }
+      // Each line has its statement before it is cut: else the server could find it gone before it came to the insert.
+      await withTaskGroup { group in
+        for line in 0..<60 {
+          group.addTask { _ = try? await database.write(Segment(Self.insert, "first-on-\(line)")) }
+        }
+      }
+      #expect(try kept(test) == 60)
       var struck = true
       var limit = 0
       var told: [String: Int] = [:]
@@ -167,17 +174,39 @@ extension DatabaseTests {
       await malformed.close()
     }
 
-    @Test @LoopActor func aStatementThatDoesNotFitTheSchemaFailsTheStart() async throws {
+    @Test @LoopActor func aStatementThatDoesNotFitTheSchemaIsFoundByTheCheck() async throws {
       let test = try TestDatabase()
-      let wrong = Statement("l.wrong", "SELECT nothing FROM nowhere WHERE id = $1", SQLUUID.self)
-      let database = Database(test.configuration([wrong]))
-      let failure = await failure { () throws(DatabaseError) in try await database.start() }
+      let fitting = Database(test.configuration([Self.echo]))
+      try await fitting.verifyStatements()
+      let database = Database(test.configuration([Self.echo, Self.wrong]))
+      let failure = await failure { () throws(DatabaseError) in try await database.verifyStatements() }
       guard case .server(let error)? = failure else {
-        Issue.record("the start passed")
+        Issue.record("the check passed")
         return
       }
       #expect(error.sqlState == "42P01")
+    }
+
+    /// It fails with PostgreSQL's reason, each time, and takes nothing else on its connection along.
+    @Test @LoopActor func aStatementThatDoesNotFitTheSchemaFailsItsOwnSegments() async throws {
+      let test = try TestDatabase()
+      let database = Database(test.configuration([Self.echo, Self.wrong]))
+      try await database.start()
+      for _ in 0..<2 {
+        async let other = database.read(Segment(Self.echo, "x"))
+        let failure = await failure { () throws(DatabaseError) in
+          try await database.read(Segment(Self.wrong, SQLUUID(high: 1, low: 1)))
+        }
+        guard case .server(let error)? = failure else {
+          Issue.record("\(String(describing: failure))")
+          return
+        }
+        #expect(error.sqlState == "42P01")
+        #expect(try await other[0].string(0, 0) == "x")
+      }
       await database.close()
     }
+
+    private static let wrong = Statement("l.wrong", "SELECT nothing FROM nowhere WHERE id = $1", SQLUUID.self)
   }
 }

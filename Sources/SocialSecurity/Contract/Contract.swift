@@ -1,26 +1,51 @@
+import EventLoop
 import Glibc
 import HTTPServer
 
 /// The contract as it is served: `openapi.yaml` of the resources as far as it speaks of what this environment serves,
-/// read and turned into JSON once at start.
-package struct Contract: Sendable {
-  let yaml: [UInt8]
-  let json: [UInt8]
+/// as it stands and as JSON. Made when it is first asked for: few workers ever are, and it takes as long as all else at
+/// a start together.
+@LoopActor
+package final class Contract {
+  struct Served: Sendable {
+    let yaml: [UInt8]
+    let json: [UInt8]
+  }
+
+  private let path: String
+  private let absent: Set<String>
+  private var served: Task<Result<Served, StartFailure>, Never>?
 
   /// - Parameters:
   ///   - directory: where `openapi.yaml` lies.
   ///   - absent: patterns of paths to leave out.
-  /// - Throws: `StartFailure` when it can't be read or isn't plain YAML.
-  package init(directory: String, without absent: Set<String> = []) throws(StartFailure) {
-    let path = "\(directory)/openapi.yaml"
+  package nonisolated init(directory: String, without absent: Set<String>) {
+    path = "\(directory)/openapi.yaml"
+    self.absent = absent
+  }
+
+  /// - Throws: `Failure.bug` when the file can't be read or isn't plain YAML.
+  func read() async throws(Failure) -> Served {
+    let making = served ?? Task.detached { [path, absent] in Self.make(path, without: absent) }
+    served = making
+    do {
+      return try await making.value.get()
+    } catch {
+      throw .bug.because(error.description)
+    }
+  }
+
+  private nonisolated static func make(
+    _ path: String, without absent: Set<String>
+  ) -> Result<Served, StartFailure> {
     guard let bytes = SmallFile.read(path), (try? UTF8Span(validating: bytes.span)) != nil else {
-      throw StartFailure("\(path) can't be read")
+      return .failure(StartFailure("\(path) can't be read"))
     }
     do {
-      yaml = ServedPaths.removing(absent, from: bytes)
-      json = try PlainYAML.json(yaml)
+      let yaml = ServedPaths.removing(absent, from: bytes)
+      return .success(Served(yaml: yaml, json: try PlainYAML.json(yaml)))
     } catch {
-      throw StartFailure("\(path), \(error)")
+      return .failure(StartFailure("\(path), \(error)"))
     }
   }
 }

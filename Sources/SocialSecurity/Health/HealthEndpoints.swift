@@ -13,7 +13,7 @@ func getLiveness(_ call: OpenCall) async throws(Failure) -> Response {
   .json(200, Array("{\"status\":\"ok\"}".utf8))
 }
 
-/// The database answers too; its schema was checked when the connections were made. A server whose processes keep dying
+/// The database answers too; its schema was checked at the start. A server whose processes keep dying
 /// isn't ready: it answers, but what it gets may be what kills it.
 func getReadiness(_ call: OpenCall) async throws(Failure) -> Response {
   if call.services.processes.isCrashLooping { throw .unavailable().because("crash loop") }
@@ -28,13 +28,13 @@ func getReadiness(_ call: OpenCall) async throws(Failure) -> Response {
 }
 
 func getContractYAML(_ call: OpenCall) async throws(Failure) -> Response {
-  var response = Response(status: 200, body: .bytes(call.services.contract.yaml))
+  var response = Response(status: 200, body: .bytes(try await call.services.contract.read().yaml))
   response.headers.append("Content-Type", "application/yaml")
   return response
 }
 
 func getContractJSON(_ call: OpenCall) async throws(Failure) -> Response {
-  .json(200, call.services.contract.json)
+  .json(200, try await call.services.contract.read().json)
 }
 
 /// What the `type` of a problem resolves to.

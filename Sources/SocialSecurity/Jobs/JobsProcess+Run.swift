@@ -21,11 +21,16 @@ extension JobsProcess {
     database.sharedConnections = 1
     database.leasedConnections = 2
     let pool = Database(database)
-    do {
-      try await pool.start()
-    } catch {
-      if case .server = error { throw StartFailure("\(error): \(pool.lastConnectFailure ?? "no detail")") }
-    }
+    // A database that is away for the moment is no reason to be away as well: the pools go on trying.
+    try? await pool.start()
+    let catalogues = [
+      pool,
+      Database(
+        DatabaseConfiguration(
+          conninfo: configuration.databaseURL, applicationName: "smile-start-check",
+          statements: Endpoints.statements)),
+    ]
+    let isChecked = try await fits(catalogues)
     let sealer: Sealer
     do {
       sealer = try Sealer(try KeyRing.load(path: configuration.keyFile))
@@ -40,7 +45,10 @@ extension JobsProcess {
       if let listener = process.listener { try server.listen(on: listener) }
       jobs.start()
       process.reportReady()
-      try await WorkerProcess.drainRequested(process)
+      let waiter = try DrainWaiter(process.drainSignal)
+      if !isChecked { LoopActor.task { await check(catalogues, waiter) } }
+      await waiter.wait()
+      if let failure = waiter.failure { throw failure }
     } catch {
       throw StartFailure("\(error)")
     }
@@ -48,5 +56,32 @@ extension JobsProcess {
     jobs.stop()
     await server.drain(within: .seconds(5), afterLastAccept: process.stopListening)
     await pool.close()
+  }
+
+  /// Whether every statement of this process and of the workers fits the database's schema: asked once for all, since
+  /// connections prepare a statement only when they first need it.
+  ///
+  /// - Returns: false when PostgreSQL doesn't answer for the moment, so that nothing is known yet.
+  /// - Throws: `StartFailure` with what PostgreSQL said of the first that doesn't fit: no restart would help.
+  private static func fits(_ catalogues: [Database]) async throws(StartFailure) -> Bool {
+    for catalogue in catalogues {
+      do {
+        try await catalogue.verifyStatements()
+      } catch .server(let error) {
+        throw StartFailure("a statement doesn't fit the schema: SQLSTATE \(error.sqlState): \(error.message)")
+      } catch {
+        return false
+      }
+    }
+    return true
+  }
+
+  /// Asks once PostgreSQL answers, and ends the process when a statement doesn't fit.
+  private static func check(_ catalogues: [Database], _ waiter: DrainWaiter) async {
+    do {
+      while try await !fits(catalogues) { await sleep(for: .seconds(1)) }
+    } catch {
+      waiter.end(with: error)
+    }
   }
 }

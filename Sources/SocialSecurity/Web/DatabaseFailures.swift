@@ -44,6 +44,8 @@ package struct DatabaseFailures: Sendable {
       return Failure(409, "idempotency_in_flight", retryAfter: 1)
     case "55P03": return .unavailable("busy")
     case "57014": return .unavailable("timeout")  // query_canceled
+    // invalid_sql_statement_name: another request was just refused its preparation, and has said why.
+    case "26000": return .unavailable()
     case "40001", "40P01": return .unavailable("busy")  // serialization_failure, deadlock_detected
     case "25006": return .unavailable()  // read_only_sql_transaction: a failover
     case _ where state.hasPrefix("08") || state.hasPrefix("53") || state.hasPrefix("57"): return .unavailable()
