@@ -7,7 +7,7 @@ extension Endpoints {
     WebStatements.all, HealthStatements.all,
     AccountStatements.all, PasswordStatements.all, CompromiseStatements.all, OfficerStatements.all,
     SessionStatements.all, FactorStatements.all, ClientStatements.all, SigningStatements.all,
-    MemberStatements.all, ContactStatements.all,
+    MemberStatements.all, ContactStatements.all, SelfEmploymentStatements.all, IncomeBandStatements.all,
     EmployerStatements.all, EmployerUserStatements.all, RiskClassStatements.all, ReliefStatements.all,
     WorkerStatements.all, ReadingBackStatements.all, CertificateStatements.all,
     ReturnStatements.all, BillingStatements.all,
@@ -19,13 +19,14 @@ extension Endpoints {
   package static let problems = ProblemCatalogue([
     WebProblems.all,
     AccountProblems.all, OfficerProblems.all, SessionProblems.all, FactorProblems.all, ClientProblems.all,
-    SigningProblems.all, MemberProblems.all, EmployerProblems.all, ReturnProblems.all, PaymentProblems.all,
+    SigningProblems.all, MemberProblems.all, SelfEmploymentProblems.all,
+    EmployerProblems.all, ReturnProblems.all, PaymentProblems.all,
     ParameterProblems.all, DocumentProblems.all, ClaimProblems.all,
   ])
 
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = [
     ClientProblems.constraints, EmployerProblems.constraints, ReturnProblems.constraints, PaymentProblems.constraints,
-    DocumentProblems.constraints,
+    DocumentProblems.constraints, SelfEmploymentProblems.constraints,
   ]
 }

@@ -37,8 +37,8 @@ private let page = ["limit", "after"]
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
     [
-      operations, accounts, factors, officers, sessions, clients, members, employers, returns, billing, contributions,
-      parameters, documents, claims, jobs, sandbox,
+      operations, accounts, factors, officers, sessions, clients, members, selfEmployment, employers, returns, billing,
+      contributions, parameters, documents, claims, jobs, sandbox,
     ]
     .flatMap { $0 }
     .filter { environment != .production || !$0.options.contains(.sandbox) }
@@ -163,6 +163,35 @@ package enum Endpoints {
       .POST, "/v1/members/search", "searchMembers", [.officer("read_members")], .secret,
       parameters: page, searchMembers),
     Endpoint(.GET, "/v1/members/{member_id}", "getMember", [.officer("read_members")], getMember),
+    Endpoint(.POST, "/v1/members", "createMember", [.officer("verify_members")], .idempotent, createMember),
+  ]
+
+  static let selfEmployment: [Endpoint] = [
+    Endpoint(.GET, "/v1/members/me/self_employment", "getOwnSelfEmployment", [.member], getOwnSelfEmployment),
+    Endpoint(.POST, "/v1/members/me/self_employment", "enrolSelfEmployed", [.member], .idempotent, enrolSelfEmployed),
+    Endpoint(.PATCH, "/v1/members/me/self_employment", "changeSelfEmployment", [.member], changeSelfEmployment),
+    Endpoint(
+      .GET, "/v1/members/me/self_employment/billings", "listOwnBillings", [.member],
+      parameters: ["status"] + page, listOwnBillings),
+    Endpoint(
+      .POST, "/v1/members/me/self_employment/billings", "createOwnBilling", [.member], .idempotent, createOwnBilling),
+    Endpoint(
+      .GET, "/v1/members/me/self_employment/billings/{own_billing_id}", "getOwnBilling", [.member], getOwnBilling),
+    Endpoint(
+      .POST, "/v1/members/me/self_employment/billings/{own_billing_id}/withdrawal", "withdrawOwnBilling", [.member],
+      .idempotent, withdrawOwnBilling),
+    Endpoint(
+      .GET, "/v1/members/{member_id}/self_employment", "getSelfEmployment", [.officer("read_members")],
+      getSelfEmployment),
+    Endpoint(.GET, "/v1/income_bands", "listIncomeBands", .open, parameters: ["as_of"] + page, listIncomeBands),
+    Endpoint(
+      .POST, "/v1/income_bands", "proposeIncomeBand", [.officer("manage_parameters")], [.idempotent, .stepUp],
+      proposeIncomeBand),
+    Endpoint(
+      .GET, "/v1/income_bands/{band_id}", "getIncomeBand", [.officer("manage_parameters")], getIncomeBand),
+    Endpoint(
+      .POST, "/v1/income_bands/{band_id}/approval", "approveIncomeBand", [.officer("manage_parameters")],
+      [.idempotent, .stepUp], approveIncomeBand),
   ]
 
   static let employers: [Endpoint] = [

@@ -4,7 +4,7 @@ import pytest
 
 # What smile_api may read without being anybody: law, calendars, lists of words.
 PUBLIC = {"claim_paper", "claim_reason", "claim_state", "claim_transition", "claim_type", "clock", "deployment",
-          "document_kind", "holiday", "ledger_account", "legal_parameter", "officer_permission", "rule",
+          "document_kind", "holiday", "income_band", "ledger_account", "legal_parameter", "officer_permission", "rule",
           "rule_example"}
 
 # COPY refuses row-level security: the server may only put lines in here, and a definer function takes them out.
@@ -97,11 +97,15 @@ DEFINERS = {
     "smile_owner": {
         "unpost_reductions": "a trigger; of a billing that is open again",
         "approve_employer_registration": "wants an officer who manages employers",
+        "approve_income_band": "wants an officer who manages parameters",
+        "bill_self_employed": "the caller's own",
         "book": "not the server's to call",
         "book_claim_payment": "compares the claim with the caller",
+        "change_self_employment": "the caller's own",
         "change_workers": "the caller's employer's",
         "claim_blockers": "codes only",
         "claim_message": "the caller's own",
+        "create_member": "wants an officer who verifies members",
         "create_signing_key": "wants an officer who manages clients",
         "own_signing_keys": "the caller's own, sealed",
         "revoke_signing_key": "wants an officer who manages clients",
@@ -113,6 +117,7 @@ DEFINERS = {
         "employer_name": "a name is no secret",
         "employer_statement": "the caller's employer's; all for an officer who manages billing",
         "end_employment": "the caller's employer's",
+        "enrol_self_employed": "the caller's own",
         "expire_old_rows": "smile_jobs alone; deletes what is dead",
         "finalise_return": "the caller's employer's",
         "grant_relief": "wants an officer who manages employers",
@@ -126,6 +131,7 @@ DEFINERS = {
         "load_lines": "the caller's employer's",
         "make_partitions": "makes empty tables",
         "notify_member": "answers nothing",
+        "propose_income_band": "wants an officer who manages parameters",
         "record_payment": "wants a bank's client",
         "resolve_payment_exception": "wants an officer who manages billing",
         "reverse_payment": "the caller's own payments",
@@ -143,6 +149,7 @@ DEFINERS = {
         "verify_certificate": "wants the certificate's code",
         "verify_members": "yes or no, with a quota; leaves a trace",
         "withdraw_relief": "wants an officer who manages employers",
+        "withdraw_self_employed_billing": "the caller's own",
         "worker_body": "compares the caller's employer",
     },
 }

@@ -35,6 +35,7 @@ class Side:
             "code": "P1", "name": "Pabrik"}, token=self.employer["token"]).expect(201).json["id"]
         self.make_client()
         self.make_claim()
+        self.make_own_billing()
         self.make_people()
         self.make_returns()
         self.make_payment()
@@ -46,6 +47,21 @@ class Side:
         made = self.api.post("/v1/clients", {"name": "Gaji", "scopes": ["returns:read"]},
                              token=self.employer["token"]).expect(201).json
         self.ids |= {"client_id": made["id"], "secret_id": made["secrets"][0]["id"]}
+
+    def make_own_billing(self):
+        """The member pays for themselves as well; and a band that nobody has approved."""
+        token = self.member["token"]
+        self.api.post("/v1/members/me/self_employment", {
+            "income_base": 1_000_000, "with_jht": False, "sector": "other", "funding": "own"}, token=token,
+            key=True).expect(201)
+        self.ids["own_billing_id"] = self.api.post(
+            "/v1/members/me/self_employment/billings", {"months": 1}, token=token, key=True).expect(201).json["id"]
+        base = 10_000_000 + next(numbers) * 1000
+        with self.actors.server.cluster.connect(self.actors.server.database) as connection:
+            self.ids["band_id"], = connection.execute(
+                "INSERT INTO smile.income_band (base, jkk, valid_from, instrument, certainty, grade) "
+                "VALUES (%s, %s, '2015-07-01', 'PP 44/2015', 'a test', 'memory') RETURNING id", [base, base // 100]
+            ).fetchone()
 
     def make_people(self):
         """An officer, and a report that somebody else uses the member's account; in the database, for a real report

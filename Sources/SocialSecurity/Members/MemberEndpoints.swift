@@ -50,6 +50,21 @@ func searchMembers(_ call: Call) async throws(Failure) -> Response {
     page.after, page.limit)
 }
 
+/// An officer who has seen the identity card makes a person without an employer a member.
+func createMember(_ call: Call) async throws(Failure) -> Response {
+  let person = try await call.input(NewMember.self)
+  let index = person.nik.index(under: call.services.nationalIDIndex)
+  let sealed: [UInt8]
+  do {
+    sealed = try call.services.sealer.seal(person.nik.digits, at: .nationalID(index))
+  } catch {
+    throw .bug
+  }
+  return try await call.answer(
+    writing: MemberStatements.create, index, sealed, person.nik.lastFour, person.name.text, person.birthDate.sql,
+    person.sex?.rawValue)
+}
+
 func getMember(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(writing: MemberStatements.open, call.id("member_id"))
 }
@@ -60,6 +75,22 @@ struct MemberChange: Input {
 
   static func read(_ fields: inout JSONFields) -> MemberChange? {
     MemberChange(address: fields.patch("address", text: .lines(1...300)))
+  }
+}
+
+struct NewMember: Input {
+  let nik: NIK
+  let name: PersonName
+  let birthDate: PlainDate
+  let sex: Sex?
+
+  static func read(_ fields: inout JSONFields) -> NewMember? {
+    let nik = fields.required("nik", NIK.self)
+    let name = fields.required("full_name", PersonName.self)
+    let birthDate = fields.required("birth_date", PlainDate.self)
+    let sex = fields.optional("sex", Sex.self)
+    guard let nik, let name, let birthDate else { return nil }
+    return NewMember(nik: nik, name: name, birthDate: birthDate, sex: sex)
   }
 }
 

@@ -60,7 +60,11 @@ enum MemberStatements {
   static let open = Statement(
     "members.open", "SELECT status, body, etag, location FROM smile.open_member($1)", SQLUUID.self)
 
+  static let create = Statement(
+    "members.create", "SELECT status, body, etag, location FROM smile.create_member($1, $2, $3, $4, $5, $6)",
+    [UInt8].self, [UInt8].self, String.self, String.self, SQLDate.self, String?.self)
+
   static let all: [any StatementDescription] = [
-    me, update, employments, bankAccount, caller, putBankAccount, search, open,
+    me, update, employments, bankAccount, caller, putBankAccount, search, open, create,
   ]
 }
