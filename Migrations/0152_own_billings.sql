@@ -321,58 +321,8 @@ BEGIN
 END
 $$;
 
--- A page of the caller's months, newest first, those paid for oneself among them. The cursor is 'YYYY-MM.' and the
--- employer or spell. Each half is cut to a page before they meet, so that both come from their index.
-CREATE OR REPLACE FUNCTION smile.list_contributions(
-  from_period date, to_period date, employer uuid, programme text, after text, page integer)
-RETURNS json LANGUAGE sql STABLE
-BEGIN ATOMIC
-  WITH found AS (
-    SELECT c.period, c.source, c.employer_id, c.wage, c.income_base, c.jht_employer, c.jht_worker, c.jkk, c.jkm,
-      c.jp_employer, c.jp_worker, c.jkp_from_jkk, c.jkp_from_jkm, c.jkp_state, c.posted_at,
-      row_number() OVER (ORDER BY c.period DESC, c.source DESC) AS place
-    FROM (
-      (SELECT p.period, p.employer_id AS source, p.employer_id, p.wage, NULL::bigint AS income_base, p.jht_employer,
-        p.jht_worker, p.jkk, p.jkm, p.jp_employer, p.jp_worker, p.jkp_from_jkk, p.jkp_from_jkm, p.jkp_state, p.posted_at
-      FROM smile.contribution AS p
-      WHERE p.member_id = (SELECT smile.member_id())
-        AND (from_period IS NULL OR p.period >= from_period) AND (to_period IS NULL OR p.period <= to_period)
-        AND (employer IS NULL OR p.employer_id = employer)
-        AND (after IS NULL OR (p.period, p.employer_id) <
-          ((split_part(after, '.', 1) || '-01')::date, split_part(after, '.', 2)::uuid))
-      ORDER BY p.period DESC, p.employer_id DESC
-      LIMIT page + 1)
-      UNION ALL
-      (SELECT m.period, m.self_employment_id, NULL, NULL, m.income_base, 0, m.jht, m.jkk - m.jkk_credit,
-        m.jkm - m.jkm_credit, 0, 0, 0, 0, 0, m.posted_at
-      FROM smile.self_employed_month AS m
-      WHERE m.member_id = (SELECT smile.member_id()) AND m.posting_id IS NOT NULL AND employer IS NULL
-        AND (from_period IS NULL OR m.period >= from_period) AND (to_period IS NULL OR m.period <= to_period)
-        AND (programme IS NULL OR programme IN ('jkk', 'jkm') OR programme = 'jht' AND m.jht > 0)
-        AND (after IS NULL OR (m.period, m.self_employment_id) <
-          ((split_part(after, '.', 1) || '-01')::date, split_part(after, '.', 2)::uuid))
-      ORDER BY m.period DESC
-      LIMIT page + 1)) AS c
-    ORDER BY c.period DESC, c.source DESC
-    LIMIT page + 1)
-  SELECT json_strip_nulls(json_build_object(
-    'items', coalesce(json_agg(json_build_object(
-        'period', smile.month_text(f.period),
-        'segment', CASE WHEN f.employer_id IS NULL THEN 'self_employed' ELSE 'wage_earner' END,
-        'employer', CASE WHEN f.employer_id IS NOT NULL THEN
-          json_build_object('id', f.employer_id, 'name', smile.employer_name(f.employer_id)) END,
-        'wage', f.wage, 'income_base', f.income_base,
-        'amounts', CASE WHEN programme IS NULL THEN a.amounts
-          ELSE json_build_object(programme, a.amounts -> programme) END,
-        'posted_at', f.posted_at) ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
-    'next_after', CASE WHEN count(*) > page THEN (
-      SELECT smile.month_text(g.period) || '.' || g.source FROM found AS g WHERE g.place = page) END))
-  FROM found AS f
-  CROSS JOIN LATERAL (
-    SELECT CASE WHEN f.employer_id IS NULL THEN smile.own_amounts_body(f.jht_worker, f.jkk, f.jkm)
-      ELSE smile.amounts_body(f.jht_employer, f.jht_worker, f.jkk, f.jkm, f.jp_employer, f.jp_worker,
-        f.jkp_from_jkk, f.jkp_from_jkm, f.jkp_state) END) AS a (amounts);
-END;
+-- The page of a member's months is a statement of the server's now: a function's query is planned at each call.
+DROP FUNCTION smile.list_contributions(date, date, uuid, text, text, integer);
 
 REVOKE EXECUTE ON FUNCTION smile.self_employed_targets(uuid), smile.post_self_employed_month(uuid, date),
   smile.unpost_self_employed_month(uuid, date), smile.settle_member(uuid), smile.credit_reliefs(uuid),
