@@ -55,7 +55,7 @@ package final class App: RequestHandler, Sendable {
     }
     finish(&response, of: request, id, standing)
     let elapsed = MonotonicInstant.read() - started
-    if services.configuration.environment != .production {
+    if services.configuration.environment != .production, !observation.isTimeSecret {
       response.headers.append("Server-Timing", Self.timing(elapsed, observation.database))
     }
     services.metrics.count(route: route, status: response.status, elapsed)

@@ -4,7 +4,7 @@ import JSON
 /// The same answer after the same work, whoever asks: what was found stands only in the mail.
 func registerMember(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(Registration.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   try call.services.blockedPasswords.refuse(wanted.password, of: wanted.personalWords, at: "/password")
   let hash = try await call.services.hash(wanted.password)
   let token = try MailedToken.make(call.services.sealer)
@@ -23,7 +23,7 @@ func confirmRegistration(_ call: OpenCall) async throws(Failure) -> Response {
 
 func resendConfirmation(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(Resend.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   let token = try MailedToken.make(call.services.sealer)
   let answer = try await call.answer(
     writing: AccountStatements.resend, wanted.email.text, wanted.email.key(under: call.services.throttleKey),

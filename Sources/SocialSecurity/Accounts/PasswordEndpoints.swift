@@ -51,7 +51,7 @@ func changePassword(_ call: Call) async throws(Failure) -> Response {
 /// The same answer at the same time, whether there is such an account or not.
 func requestPasswordReset(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(PasswordResetRequest.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   let token = try MailedToken.make(call.services.sealer)
   let answer = try await call.answer(
     writing: PasswordStatements.requestReset, wanted.identifier, token.digest, token.mailID, token.sealed)

@@ -5,7 +5,7 @@ import PostgresClient
 /// Sends a code to the new address. One that is another account's is answered alike, at the same time.
 func startContactChange(_ call: Call) async throws(Failure) -> Response {
   let contact = try await call.input(NewContact.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   if contact.kind == "phone", !call.services.configuration.sendsSMS {
     throw await call.refuse(.refused("sms_unavailable", pointer: "/phone"))
   }

@@ -9,7 +9,7 @@ func logIn(_ call: OpenCall) async throws(Failure) -> Response {
   let attempt = try await call.input(LogIn.self)
   // A try that would only be turned away at the queue isn't worth a round trip, and must not count.
   if call.services.hashing.isFull { throw .unavailable("busy") }
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   do {
     return try await showPassword(attempt, call)
   } catch {
@@ -43,7 +43,7 @@ private func showPassword(_ attempt: LogIn, _ call: OpenCall) async throws(Failu
 /// answered alike.
 func finishLogIn(_ call: OpenCall) async throws(Failure) -> Response {
   let shown = try await call.input(SecondFactor.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   do {
     return try await meetChallenge(shown, call)
   } catch {
@@ -73,7 +73,7 @@ private func meetChallenge(_ shown: SecondFactor, _ call: OpenCall) async throws
 /// Answers the same whether a code was sent or not.
 func resendCode(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(CodeRequest.self)
-  let beat = Beat(since: call.request.receivedAt)
+  let beat = Beat(call.context)
   let challenge = TokenDigest(.challenge, wanted.challenge.utf8)?.bytes ?? []
   let code = try OneTimeCode.make(for: challenge, call.services)
   let response = try await call.answer(

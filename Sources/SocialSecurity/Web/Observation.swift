@@ -9,6 +9,7 @@ package final class Observation: Sendable {
     var database = Duration.zero
     var roundTrips = 0
     var bodyDigest: [UInt8]?
+    var isTimeSecret = false
   }
 
   private let state = Mutex(State())
@@ -28,6 +29,11 @@ package final class Observation: Sendable {
 
   /// Round trips to the database.
   var roundTrips: Int { state.withLock { $0.roundTrips } }
+
+  /// Whether the answer must not tell how long it took, for that would tell what was found.
+  var isTimeSecret: Bool { state.withLock { $0.isTimeSecret } }
+
+  func keepTimeSecret() { state.withLock { $0.isTimeSecret = true } }
 
   /// SHA-256 of the body, for the idempotency fingerprint.
   var bodyDigest: [UInt8]? { state.withLock { $0.bodyDigest } }
