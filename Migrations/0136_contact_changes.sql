@@ -67,11 +67,11 @@ BEGIN
 END
 $$;
 
--- Sends a code to the caller's address-to-be, five a day at the most: nobody is to be written to at will. The newest
--- change of a kind is the only one that waits. An address that another account has confirmed gets no code; its owner is
--- told.
+-- Sends a code to the caller's address-to-be, five a day at the most, and only while its recipient (recipient_key:
+-- keyed hash of the address) hasn't had enough from whomever: nobody is to be written to at will. The newest change of
+-- a kind is the only one that waits. An address that another account has confirmed gets no code; its owner is told.
 CREATE FUNCTION smile.start_contact_change(
-  kind text, address text, code_digest bytea, message_id uuid, sealed_code bytea)
+  kind text, address text, recipient_key bytea, code_digest bytea, message_id uuid, sealed_code bytea)
 RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
@@ -110,15 +110,16 @@ BEGIN
     CASE WHEN holder.id IS NULL THEN start_contact_change.code_digest END, at + interval '10 minutes')
   RETURNING x.* INTO c;
   INSERT INTO smile.outbox (id, channel, recipient, template, language, parameters, sealed_parameters)
-  VALUES (message_id, CASE kind WHEN 'email' THEN 'email' ELSE 'sms' END, start_contact_change.address,
+  SELECT message_id, CASE kind WHEN 'email' THEN 'email' ELSE 'sms' END, start_contact_change.address,
     CASE WHEN holder.id IS NULL THEN 'contact_code' ELSE 'contact_in_use' END, coalesce(holder.language, a.language),
     json_build_object('full_name', coalesce(holder.full_name, a.full_name)),
-    CASE WHEN holder.id IS NULL THEN sealed_code END);
+    CASE WHEN holder.id IS NULL THEN sealed_code END
+  WHERE smile.may_mail('contact', recipient_key);
   PERFORM smile.audit('contact_change.started', 'account', a.id, json_build_object('kind', kind));
   RETURN smile.answer(201, smile.contact_change_body(c), NULL, '/v1/members/me/contact_changes/' || c.id);
 END
 $$;
-ALTER FUNCTION smile.start_contact_change(text, text, bytea, uuid, bytea) OWNER TO smile_auth;
+ALTER FUNCTION smile.start_contact_change(text, text, bytea, bytea, uuid, bytea) OWNER TO smile_auth;
 
 -- The caller's own; no row for another's.
 CREATE FUNCTION smile.own_contact_change(wanted uuid) RETURNS TABLE (body json)

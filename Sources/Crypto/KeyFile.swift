@@ -4,10 +4,28 @@ extension KeyRing {
   /// Bytes of a key file at the most: some hundred keys.
   private static let fileBytesMax = 16_384
 
-  /// Reads a key file. The file that was checked is the one that is read: all goes through one descriptor.
+  /// Reads a key file.
   ///
   /// - Throws: `KeyFileError` when it can't be read, others may read it, or its text is wrong.
   package static func load(path: String) throws(KeyFileError) -> KeyRing {
+    try KeyRing(text: text(path: path))
+  }
+
+  /// Reads the file of a key that is shared with somebody else: one line, `whsec_` and 24 to 64 bytes in base64, as
+  /// Standard Webhooks 1.0 has it.
+  ///
+  /// - Throws: `KeyFileError`, as for a key file.
+  package static func loadWebhookKey(path: String) throws(KeyFileError) -> [UInt8] {
+    let lines = try text(path: path).split(separator: "\n", omittingEmptySubsequences: true)
+    guard let line = lines.first else { throw .noKey }
+    guard lines.count == 1, line.hasPrefix("whsec_"), let bytes = Base64.decode(String(line.dropFirst(6))),
+      (24...64).contains(bytes.count)
+    else { throw .malformedLine(1) }
+    return bytes
+  }
+
+  /// The file that was checked is the one that is read: all goes through one descriptor.
+  private static func text(path: String) throws(KeyFileError) -> String {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { throw .cannotOpen(errno: errno) }
     defer { close(descriptor) }
@@ -30,7 +48,7 @@ extension KeyRing {
       length += count
     }
     guard let text = String(validating: bytes.prefix(length), as: UTF8.self) else { throw .notText }
-    return try KeyRing(text: text)
+    return text
   }
 }
 

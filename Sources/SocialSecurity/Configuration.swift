@@ -32,6 +32,8 @@ package struct Configuration: Sendable {
   package var mailCommand: String?
   /// Who mails come from.
   package var mailSender: String
+  /// Through which gateway SMS leave; none: they don't.
+  var smsHook: SMSHook.Settings?
 
   /// Everything that is wrong, one line each.
   package struct Problems: Error, CustomStringConvertible {
@@ -60,6 +62,7 @@ package struct Configuration: Sendable {
     rateLimits = reader.choice("RATE_LIMITS", default: Switch.on) == .on
     mailSender = reader.text("MAIL_FROM", default: "no-reply@localhost")
     mailCommand = variables["MAIL_COMMAND"].flatMap { $0.isEmpty ? nil : $0 }
+    smsHook = reader.smsHook()
     if environment != .dev, passwordCost < 5 { reader.lines.append("PASSWORD_COST below 5 is for dev only") }
     if environment == .dev, !listen.isLoopback {
       reader.lines.append("LISTEN must be a loopback address or a Unix socket in dev")
@@ -80,6 +83,8 @@ package struct Configuration: Sendable {
       ("WORKERS", "\(workers)"), ("DATABASE_URL", Self.withoutPassword(databaseURL)),
       ("JOBS_DATABASE_URL", Self.withoutPassword(jobsDatabaseURL)), ("SMILE_DATA", dataDirectory),
       ("KEY_FILE", keyFile), ("SMILE_RESOURCES", resources), ("PASSWORD_COST", "\(passwordCost)"),
+      // Its path may be what the gateway knows us by.
+      ("SMS_HOOK_URL", smsHook == nil ? "" : "***"),
     ]
   }
 
@@ -90,7 +95,7 @@ package struct Configuration: Sendable {
   }
 
   /// Whether somebody gets to read an SMS: the one it is for, or whoever looks into the outbox of a try-out.
-  var sendsSMS: Bool { environment != .production }
+  var sendsSMS: Bool { smsHook != nil || environment != .production }
 
   /// What one client may cost.
   var limits: Limits { Limits() }
@@ -130,6 +135,24 @@ package struct Configuration: Sendable {
         return standard
       }
       return value
+    }
+
+    mutating func smsHook() -> SMSHook.Settings? {
+      let url = text("SMS_HOOK_URL", default: "")
+      let keyFile = text("SMS_HOOK_KEY_FILE", default: "")
+      let authorities = text("SMS_HOOK_CA_FILE", default: "")
+      if url.isEmpty {
+        if !keyFile.isEmpty { lines.append("SMS_HOOK_KEY_FILE needs SMS_HOOK_URL") }
+        return nil
+      }
+      if url.wholeMatch(of: /https:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?(\/[A-Za-z0-9._~\/?=&%:-]*)?/) == nil {
+        lines.append("SMS_HOOK_URL must be an https address without user, fragment or spaces")
+      }
+      if keyFile.isEmpty { lines.append("SMS_HOOK_URL needs SMS_HOOK_KEY_FILE") }
+      if authorities.unicodeScalars.contains(where: { $0.value < 0x20 }) {
+        lines.append("SMS_HOOK_CA_FILE must be a path")
+      }
+      return SMSHook.Settings(url: url, keyFile: keyFile, authorities: authorities.isEmpty ? nil : authorities)
     }
 
     mutating func choice<T: RawRepresentable & CaseIterable>(_ name: String, default standard: T) -> T

@@ -43,6 +43,23 @@ struct KeyRingTests {
     #expect(throws: error) { try KeyRing(text: text) }
   }
 
+  @Test(arguments: [
+    ("whsec_" + Base64.encode([UInt8](repeating: 1, count: 24)) + "\n", true),
+    ("whsec_" + Base64.encode([UInt8](repeating: 1, count: 64)), true),
+    ("whsec_" + Base64.encode([UInt8](repeating: 1, count: 23)), false), ("whsec_", false), ("", false),
+    (Base64.encode([UInt8](repeating: 1, count: 32)), false), (oldKeyOnly, false),
+    ("whsec_AAAA\nwhsec_AAAA", false),
+  ]) func keysOfWebhooks(text: String, isKey: Bool) throws {
+    let path = "/tmp/smile-webhook-\(getpid())-\(Hex.encode(try SecureRandom.bytes(8)))"
+    defer { unsafe unlink(path) }
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o400)
+    try #require(descriptor >= 0)
+    let bytes = Array(text.utf8)
+    #expect(unsafe write(descriptor, bytes, bytes.count) == bytes.count)
+    close(descriptor)
+    #expect(((try? KeyRing.loadWebhookKey(path: path)) != nil) == isKey)
+  }
+
   @Test func fileModes() throws {
     let path = "/tmp/smile-keyring-\(getpid())-\(Hex.encode(try SecureRandom.bytes(8)))"
     defer { unsafe unlink(path) }

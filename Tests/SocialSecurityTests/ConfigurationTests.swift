@@ -19,6 +19,16 @@ import Testing
     #expect(Configuration.withoutPassword(connection) == shown)
   }
 
+  @Test(arguments: [
+    ("https://gateway.example/sms", true), ("https://gateway.example:8443/sms?from=SMILE", true),
+    ("https://gateway.example", true), ("http://gateway.example/sms", false), ("https://a:b@gateway.example/", false),
+    ("https://gateway.example/#x", false), ("https://gateway.example/\"x", false), ("https:///sms", false),
+    ("https://gateway.example/a b", false), ("https://gateway.example/{a,b}", false), ("file:///etc/passwd", false),
+  ]) func whereSMSMayGo(url: String, isTaken: Bool) {
+    let configuration = try? Configuration(environment: ["SMS_HOOK_URL": url, "SMS_HOOK_KEY_FILE": "key"])
+    #expect((configuration?.smsHook?.url == url) == isTaken)
+  }
+
   @Test func everythingWrongIsSaidAtOnce() {
     let variables = ["ENVIRONMENT": "prod", "WORKERS": "+2", "LISTEN": "localhost", "PROXIES": "10.0.0.0/33"]
     do throws(Configuration.Problems) {

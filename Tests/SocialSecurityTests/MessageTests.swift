@@ -1,3 +1,4 @@
+import Crypto
 import Testing
 
 @testable import SocialSecurity
@@ -7,6 +8,10 @@ import Testing
   func bothLanguagesSayTheSame(name: String) throws {
     let pair = try #require(MessageTemplate.all[name])
     #expect(Self.placeholders(pair.id.text) == Self.placeholders(pair.en.text))
+    #expect(pair.id.short.map(Self.placeholders) == pair.en.short.map(Self.placeholders))
+    for short in [pair.id.short, pair.en.short].compactMap({ $0 }) {
+      #expect(short.utf8.count <= 160 && short.utf8.allSatisfy { $0 < 0x80 }, "one SMS")
+    }
     for template in [pair.id, pair.en] {
       #expect(!template.subject.isEmpty && template.text.hasSuffix("\n"))
       #expect(Self.placeholders(template.subject).isEmpty, "a subject carries nobody's data")
@@ -35,6 +40,25 @@ import Testing
     #expect(parts.count == 2 && !parts[0].contains("Bcc"))
     #expect(mail.split(separator: "\r\n").allSatisfy { $0.utf8.count <= 78 && $0.utf8.allSatisfy { $0 < 0x80 } })
     #expect(!message.text.contains("\r"))
+  }
+
+  /// What curl reads as its configuration: quotes and backslashes end nothing, and the signature is of what is sent.
+  @Test func anSMSIsOneSignedRequest() throws {
+    let key = try HMACSHA256(key: [UInt8](repeating: 7, count: 32))
+    let settings = SMSHook.Settings(url: "https://gateway.example/sms", keyFile: "", authorities: "/etc/a\"b")
+    let message = Message(
+      id: .random(), createdAt: "", channel: "sms", recipient: "+628111000001", template: "contact_code",
+      language: .en, parameters: ["token": "12\"\n\\3456"])
+    let request = SMSHook.request(for: message, to: settings, key, at: 1_700_000_000)
+    let body = #"{"id":"\#(message.id)","to":"+628111000001","text":"SMILE: the code that confirms your number is "#
+      + #"12\" \\3456, for 10 minutes.\n","language":"en"}"#
+    let signature = Base64.encode(key.code("\(message.id).1700000000.\(body)"))
+    let quoted = body.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    let lines = request.split(separator: "\n").map(String.init)
+    #expect(lines.contains(#"data-binary = "\#(quoted)""#))
+    #expect(lines.contains(#"header = "webhook-signature: v1,\#(signature)""#))
+    #expect(lines.contains(#"cacert = "/etc/a\"b""#))
+    #expect(lines.contains(#"proto = "=https""#) && lines.contains(#"max-redirs = "0""#))
   }
 
   @Test func anUnknownTemplateIsStillAMessage() {

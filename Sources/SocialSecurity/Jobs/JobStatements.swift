@@ -15,9 +15,9 @@ enum JobsProcessStatements {
     "jobs.take_messages",
     """
     SELECT id, created_at, channel, recipient, template, language, parameters, sealed_parameters
-    FROM smile.take_messages($1, $2)
+    FROM smile.take_messages($1, $2, $3)
     """,
-    Int32.self, Int32.self)
+    Int32.self, Int32.self, [String].self)
 
   static let delivered = Statement(
     "jobs.delivered", "SELECT smile.message_delivered($1, $2)", SQLUUID.self, SQLInstant.self)
@@ -26,7 +26,7 @@ enum JobsProcessStatements {
     "jobs.undelivered", "SELECT smile.message_failed($1, $2)", SQLUUID.self, SQLInstant.self)
 
   /// Milliseconds.
-  static let nextDue = Statement("jobs.next_due", "SELECT (smile.next_due_in() * 1000)::bigint")
+  static let nextDue = Statement("jobs.next_due", "SELECT (smile.next_due_in($1) * 1000)::bigint", [String].self)
 
   static let take = Statement(
     "jobs.take", "SELECT id, kind, parameters FROM smile.take_job($1)", [String].self)

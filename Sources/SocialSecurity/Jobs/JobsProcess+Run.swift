@@ -38,7 +38,7 @@ extension JobsProcess {
       throw StartFailure("KEY_FILE \(configuration.keyFile): \(error)")
     }
     let jobs = JobsProcess(
-      configuration: configuration, database: pool, sealer: sealer, report: ServerProgram.complain)
+      try channels(configuration), database: pool, sealer: sealer, report: ServerProgram.complain)
     let metrics = try RequestMetrics(RequestMetrics.Layout(Endpoints.all(in: configuration.environment)), process)
     let server = Server(handler: MetricsPage(metrics))
     do {
@@ -83,5 +83,20 @@ extension JobsProcess {
     } catch {
       waiter.end(with: error)
     }
+  }
+
+  private static func channels(_ configuration: Configuration) throws(StartFailure) -> [any MessageChannel] {
+    var channels: [any MessageChannel] = []
+    if let command = configuration.mailCommand {
+      channels.append(MailProgram(command, sender: configuration.mailSender))
+    }
+    if let hook = configuration.smsHook {
+      do {
+        channels.append(SMSHook(hook, key: try HMACSHA256(key: KeyRing.loadWebhookKey(path: hook.keyFile))))
+      } catch {
+        throw StartFailure("SMS_HOOK_KEY_FILE \(hook.keyFile): \(error)")
+      }
+    }
+    return channels
   }
 }

@@ -12,7 +12,7 @@ package final class JobsProcess {
   private static let lanesMax = 2
 
   private let database: Database
-  private let delivery: Delivery?
+  private let delivery: Delivery
   private let kinds: [any JobKind]
   private let report: @Sendable (String) -> Void
   private var listener: Listener?
@@ -27,18 +27,17 @@ package final class JobsProcess {
   private var timer: TimerHandle?
 
   /// - Parameters:
+  ///   - channels: how messages leave; where there is none, as in dev, they stay in the outbox.
   ///   - database: configured with `JobsProcess.statements` and the role `smile_jobs`.
   ///   - report: takes a line for the log.
-  package init(
-    configuration: Configuration, database: Database, sealer: Sealer, report: @escaping @Sendable (String) -> Void
+  init(
+    _ channels: [any MessageChannel], database: Database, sealer: Sealer,
+    report: @escaping @Sendable (String) -> Void
   ) {
     self.database = database
     self.report = report
     kinds = JobKinds.all
-    // In dev without a mail program, messages stay where GET /v1/sandbox/outbox shows them.
-    delivery = configuration.mailCommand.map {
-      Delivery(database: database, sealer: sealer, command: MailCommand($0), sender: configuration.mailSender)
-    }
+    delivery = Delivery(database: database, sealer: sealer, channels: channels)
   }
 
   /// What its database connections prepare.
@@ -81,7 +80,7 @@ package final class JobsProcess {
       await attempt("housekeeping") { (database: Database) async throws(DatabaseError) in
         try await database.run(JobsProcessStatements.queueHousekeeping)
       }
-      await attempt("delivery") { (_: Database) async throws(DatabaseError) in try await self.delivery?.deliverDue() }
+      await attempt("delivery") { (_: Database) async throws(DatabaseError) in try await self.delivery.deliverDue() }
     }
     isWorking = false
     await sleepUntilDue()
@@ -90,8 +89,8 @@ package final class JobsProcess {
   private func sleepUntilDue() async {
     var pause = Self.pauseMax
     await attempt("next due") { (database: Database) async throws(DatabaseError) in
-      let due = try await database.run(JobsProcessStatements.nextDue)?.int64(0, 0)
-      if let due, self.delivery != nil { pause = min(pause, .milliseconds(max(due, 50))) }
+      let due = try await database.run(JobsProcessStatements.nextDue, self.delivery.names)?.int64(0, 0)
+      if let due, !self.delivery.names.isEmpty { pause = min(pause, .milliseconds(max(due, 50))) }
     }
     if let timer { LoopActor.shared.loop.cancel(timer) }
     guard !isStopped else { return }

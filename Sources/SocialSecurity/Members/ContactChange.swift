@@ -1,3 +1,4 @@
+import Crypto
 import HTTPServer
 import JSON
 import PostgresClient
@@ -6,12 +7,13 @@ import PostgresClient
 func startContactChange(_ call: Call) async throws(Failure) -> Response {
   let contact = try await call.input(NewContact.self)
   let beat = Beat(call.context)
-  if contact.kind == "phone", !call.services.configuration.sendsSMS {
+  if case .phone = contact, !call.services.configuration.sendsSMS {
     throw await call.refuse(.refused("sms_unavailable", pointer: "/phone"))
   }
   let code = try OneTimeCode.make(call.services)
   let answer = try await call.answer(
-    writing: ContactStatements.start, contact.kind, contact.address, code.digest, code.messageID, code.sealed)
+    writing: ContactStatements.start, contact.kind, contact.address, contact.recipientKey(call.services), code.digest,
+    code.messageID, code.sealed)
   await beat.next()
   return answer
 }
@@ -32,17 +34,38 @@ func confirmContactChange(_ call: Call) async throws(Failure) -> Response {
 }
 
 /// Where the member wants to be reached from now on: either of the two.
-struct NewContact: Input {
-  /// `email` or `phone`, as the database has it.
-  let kind: String
-  let address: String
+enum NewContact: Input {
+  case email(EmailAddress)
+  case phone(PhoneNumber)
+
+  /// As the database has it.
+  var kind: String {
+    switch self {
+    case .email: "email"
+    case .phone: "phone"
+    }
+  }
+
+  var address: String {
+    switch self {
+    case .email(let address): address.text
+    case .phone(let number): number.text
+    }
+  }
+
+  /// Under what messages to it are counted.
+  func recipientKey(_ services: Services) -> [UInt8] {
+    switch self {
+    case .email(let address): address.key(under: services.throttleKey)
+    case .phone(let number): services.throttleKey.code("recipient\u{1F}\(number.text)")
+    }
+  }
 
   static func read(_ fields: inout JSONFields) -> NewContact? {
     let email = fields.optional("email", EmailAddress.self)
     let phone = fields.optional("phone", PhoneNumber.self)
     if fields.has("email") == fields.has("phone") { fields.fail("", FieldProblem("email_or_phone")) }
-    return email.map { NewContact(kind: "email", address: $0.text) }
-      ?? phone.map { NewContact(kind: "phone", address: $0.text) }
+    return email.map(NewContact.email) ?? phone.map(NewContact.phone)
   }
 }
 
@@ -61,8 +84,8 @@ struct ContactConfirmation: Input {
 
 enum ContactStatements {
   static let start = Statement(
-    "contacts.start", "SELECT status, body, etag, location FROM smile.start_contact_change($1, $2, $3, $4, $5)",
-    String.self, String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
+    "contacts.start", "SELECT status, body, etag, location FROM smile.start_contact_change($1, $2, $3, $4, $5, $6)",
+    String.self, String.self, [UInt8].self, [UInt8].self, SQLUUID.self, [UInt8].self)
 
   static let own = Statement("contacts.own", "SELECT body FROM smile.own_contact_change($1)", SQLUUID.self)
 

@@ -2,8 +2,21 @@ import Crypto
 import EventLoop
 import PostgresClient
 
-/// Brings messages from the outbox to the mail program. At least once: a message is taken for `lease`, and is due again
-/// should this process die before it is marked.
+/// A way for messages to leave.
+@LoopActor
+protocol MessageChannel: Sendable {
+  /// As the outbox has it: `email`, `sms`.
+  nonisolated var name: String { get }
+
+  /// - Throws: unless somebody has taken the message; it is tried again.
+  func send(_ message: Message) async throws(Undelivered)
+}
+
+/// Nobody took the message. Why isn't kept: it might name the person.
+struct Undelivered: Error {}
+
+/// Brings messages from the outbox to where they leave. At least once: a message is taken for `lease`, and is due again
+/// should this process die before it is marked. Messages of a channel that isn't there stay where they are.
 @LoopActor
 final class Delivery {
   private static let leaseSeconds: Int32 = 300
@@ -11,19 +24,20 @@ final class Delivery {
 
   private let database: Database
   private let sealer: Sealer
-  private let command: MailCommand
-  private let sender: String
+  private let channels: [any MessageChannel]
 
-  init(database: Database, sealer: Sealer, command: MailCommand, sender: String) {
+  init(database: Database, sealer: Sealer, channels: [any MessageChannel]) {
     self.database = database
     self.sealer = sealer
-    self.command = command
-    self.sender = sender
+    self.channels = channels
   }
+
+  /// The names of the channels.
+  var names: [String] { channels.map(\.name) }
 
   /// Delivers everything that is due.
   func deliverDue() async throws(DatabaseError) {
-    while let taken = try await database.run(JobsProcessStatements.takeMessages, Self.leaseSeconds, Self.batch),
+    while let taken = try await database.run(JobsProcessStatements.takeMessages, Self.leaseSeconds, Self.batch, names),
       taken.rowCount > 0
     {
       for row in 0..<taken.rowCount {
@@ -34,20 +48,15 @@ final class Delivery {
   }
 
   private func deliver(_ message: Message) async throws(DatabaseError) {
-    var isDelivered = false
-    if message.channel == "email", let mail = MailText.compose(message, from: sender) {
-      do {
-        try await command.send(mail)
-        isDelivered = true
-      } catch {
-        // The row keeps its number of tries; the next one comes by itself.
-      }
-    }
     let createdAt = SQLInstant(message.createdAt)
-    if isDelivered {
-      try await database.run(JobsProcessStatements.delivered, message.id, createdAt)
-    } else {
+    do throws(Undelivered) {
+      guard let channel = channels.first(where: { $0.name == message.channel }) else { throw Undelivered() }
+      try await channel.send(message)
+    } catch {
+      // The row keeps its number of tries; the next one comes by itself.
       try await database.run(JobsProcessStatements.undelivered, message.id, createdAt)
+      return
     }
+    try await database.run(JobsProcessStatements.delivered, message.id, createdAt)
   }
 }

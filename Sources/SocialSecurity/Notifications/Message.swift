@@ -16,11 +16,12 @@ struct Message: Sendable {
 
   var subject: String { MessageTemplate.of(template, in: language).subject }
 
-  /// The text with every parameter in its place, on one line each: a parameter can't begin a line of its own, nor name
-  /// another one.
+  /// What this channel carries, with every parameter in its place, on one line each: a parameter can't begin a line of
+  /// its own, nor name another one.
   var text: String {
     var text = ""
-    var rest = MessageTemplate.of(template, in: language).text[...]
+    let words = MessageTemplate.of(template, in: language)
+    var rest = (channel == "sms" ? words.short ?? words.text : words.text)[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
       text += rest[..<open]
       text += Self.line(parameters[String(rest[rest.index(after: open)..<close])] ?? "")

@@ -2,6 +2,8 @@
 struct MessageTemplate: Sendable {
   let subject: String
   let text: String
+  /// What an SMS says instead.
+  var short: String? = nil
 
   /// The template of that name; a bare notice when there is none, so that a message is never lost.
   static func of(_ name: String, in language: Language) -> MessageTemplate {
@@ -65,7 +67,8 @@ struct MessageTemplate: Sendable {
           Kode ini berlaku 10 menit dan satu kali. Jangan berikan kepada siapa pun, juga bukan kepada petugas kami.
           Jika Anda tidak sedang masuk, orang lain mengetahui kata sandi Anda: segera gantilah.
 
-          """),
+          """,
+        short: "SMILE: kode masuk Anda {token}, berlaku 10 menit. Jangan berikan kepada siapa pun.\n"),
       MessageTemplate(
         subject: "Your log-in code",
         text: """
@@ -76,7 +79,8 @@ struct MessageTemplate: Sendable {
           It is good for 10 minutes and once. Give it to nobody, not even to us.
           If you aren't logging in, somebody knows your password: change it at once.
 
-          """)
+          """,
+        short: "SMILE: your log-in code is {token}, for 10 minutes. Give it to nobody.\n")
     ),
     "contact_code": (
       MessageTemplate(
@@ -88,7 +92,8 @@ struct MessageTemplate: Sendable {
 
           Kode ini berlaku 10 menit dan satu kali. Jika Anda tidak memintanya, abaikan pesan ini.
 
-          """),
+          """,
+        short: "SMILE: kode konfirmasi nomor Anda {token}, berlaku 10 menit.\n"),
       MessageTemplate(
         subject: "Confirm your new address",
         text: """
@@ -98,7 +103,8 @@ struct MessageTemplate: Sendable {
 
           It is good for 10 minutes and once. If you didn't ask for it, ignore this message.
 
-          """)
+          """,
+        short: "SMILE: the code that confirms your number is {token}, for 10 minutes.\n")
     ),
     "contact_in_use": (
       MessageTemplate(

@@ -73,6 +73,9 @@ private func meetChallenge(_ shown: SecondFactor, _ call: OpenCall) async throws
 /// Answers the same whether a code was sent or not.
 func resendCode(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(CodeRequest.self)
+  if wanted.channel == .sms, !call.services.configuration.sendsSMS {
+    throw .refused("sms_unavailable", pointer: "/channel")
+  }
   let beat = Beat(call.context)
   let challenge = TokenDigest(.challenge, wanted.challenge.utf8)?.bytes ?? []
   let code = try OneTimeCode.make(for: challenge, call.services)

@@ -49,8 +49,11 @@ struct SessionTokens: Sendable {
 struct FreshChallenge: Sendable {
   let token: FreshToken
   let code: OneTimeCode
+  /// Methods that this installation doesn't have.
+  let absent: Set<String>
 
   init(_ services: Services) throws(Failure) {
+    absent = services.configuration.sendsSMS ? [] : ["sms"]
     token = try FreshToken(.challenge)
     code = try OneTimeCode.make(for: token.digest, services)
   }
@@ -72,7 +75,8 @@ struct LogInAnswer: Sendable {
   func response(_ result: QueryResult?) throws(Failure) -> Response {
     if let challenge, result?.int(0, 0) == 401 {
       var failure = Failure(401, "mfa_required", extensions: [("challenge", challenge.token.text)])
-      failure.lists = [("methods", (result?.string(0, 3) ?? "").split(separator: " ").map(String.init))]
+      let methods = (result?.string(0, 3) ?? "").split(separator: " ").map(String.init)
+      failure.lists = [("methods", methods.filter { !challenge.absent.contains($0) })]
       throw failure
     }
     let isNew = result?.bool(0, 2) ?? false

@@ -2,10 +2,10 @@ import CLinux
 import EventLoop
 import Glibc
 
-/// Hands mails to a sendmail-compatible program such as `msmtp -t`: the mail on its standard input, the recipient taken
-/// from its headers. Started by posix_spawn with an argument array; no shell ever sees a word of it.
+/// A program that does something with what it is given on standard input, and says by its status whether it could.
+/// Started by posix_spawn with an argument array; no shell ever sees a word of it.
 @LoopActor
-final class MailCommand {
+final class FedProgram {
   enum Failed: Error, Sendable {
     case notStarted(errno: Int32)
     /// It ended with another status than 0, or was killed after `limit`.
@@ -18,13 +18,16 @@ final class MailCommand {
 
   private let words: [String]
 
-  /// - Parameter command: program and arguments, separated by spaces.
-  init(_ command: String) {
-    words = command.split(separator: " ").map(String.init)
+  /// - Parameter words: program and arguments. Other users of the machine can read them.
+  init(_ words: [String]) {
+    self.words = words
   }
 
-  func send(_ mail: [UInt8]) async throws(Failed) {
-    let process = try start(mail)
+  /// Starts it with this input and waits for its end.
+  ///
+  /// - Throws: unless it ended with status 0.
+  func run(_ input: [UInt8]) async throws(Failed) {
+    let process = try start(input)
     let deadline = LoopActor.shared.loop.now + Self.limit
     var isKilled = false
     while true {
@@ -39,13 +42,13 @@ final class MailCommand {
     }
   }
 
-  /// The mail lies in an unnamed file rather than in a pipe, so a program that doesn't read can't block us.
-  private func start(_ mail: [UInt8]) throws(Failed) -> pid_t {
-    let file = unsafe clinux_memory_create("mail", mail.count)
+  /// The input lies in an unnamed file rather than in a pipe, so a program that doesn't read can't block us.
+  private func start(_ bytes: [UInt8]) throws(Failed) -> pid_t {
+    let file = unsafe clinux_memory_create("input", bytes.count)
     guard file >= 0 else { throw .notStarted(errno: -file) }
     defer { close(file) }
-    let written = unsafe mail.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
-    guard written == mail.count, lseek(file, 0, SEEK_SET) == 0 else { throw .notStarted(errno: errno) }
+    let written = unsafe bytes.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+    guard written == bytes.count, lseek(file, 0, SEEK_SET) == 0 else { throw .notStarted(errno: errno) }
     return try spawn(input: file)
   }
 
