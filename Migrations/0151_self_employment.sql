@@ -34,7 +34,7 @@ CREATE TABLE smile.self_employed_billing (
   id uuid PRIMARY KEY DEFAULT smile.uuid7(),
   member_id uuid NOT NULL REFERENCES smile.member,
   payment_code text NOT NULL UNIQUE CHECK (payment_code ~ '^[0-9]{12}$'),
-  amount bigint NOT NULL CHECK (amount > 0),
+  amount bigint NOT NULL CHECK (amount >= 0),
   -- What came in under its code and stands, and what its paid months cost.
   received_amount bigint NOT NULL DEFAULT 0 CHECK (received_amount >= 0),
   paid_amount bigint NOT NULL DEFAULT 0 CHECK (paid_amount >= 0),
@@ -65,7 +65,7 @@ CREATE TABLE smile.self_employed_month (
   -- A relief that came when the month was paid already; it is given back as credit.
   jkk_credit bigint NOT NULL DEFAULT 0 CHECK (jkk_credit BETWEEN 0 AND jkk),
   jkm_credit bigint NOT NULL DEFAULT 0 CHECK (jkm_credit BETWEEN 0 AND jkm),
-  price bigint NOT NULL GENERATED ALWAYS AS (jht + jkk + jkm - jkk_credit - jkm_credit) STORED CHECK (price > 0),
+  price bigint NOT NULL GENERATED ALWAYS AS (jht + jkk + jkm - jkk_credit - jkm_credit) STORED CHECK (price >= 0),
   income_band_id uuid NOT NULL REFERENCES smile.income_band,
   parameter_ids uuid[] NOT NULL,
   verified boolean NOT NULL,

@@ -16,14 +16,31 @@ CREATE INDEX payment_member ON smile.payment (member_id) WHERE member_id IS NOT 
 CREATE FUNCTION smile.parameter_row(programme text, name text, on_date date) RETURNS SETOF smile.legal_parameter
 LANGUAGE sql STABLE ROWS 1
 BEGIN ATOMIC
-  SELECT p.* FROM smile.legal_parameter AS p
+  SELECT p.id, p.programme, p.parameter, p.value, p.valid_from, p.valid_to, p.instrument, p.certainty, p.grade,
+    p.verified
+  FROM smile.legal_parameter AS p
   WHERE p.programme = parameter_row.programme AND p.parameter = name
     AND p.valid_from <= on_date AND (p.valid_to IS NULL OR p.valid_to >= on_date);
 END;
 
+-- What part of the normal contribution is paid, in per cent; none where there is no relief. That of PP 50/2025 is for
+-- those whom no public budget pays, that of PP 49/2020 was for all.
+CREATE FUNCTION smile.self_employed_relief(programme text, sector text, funding text, on_date date)
+RETURNS SETOF smile.legal_parameter LANGUAGE sql STABLE ROWS 1
+BEGIN ATOMIC
+  SELECT p.id, p.programme, p.parameter, p.value, p.valid_from, p.valid_to, p.instrument, p.certainty, p.grade,
+    p.verified
+  FROM smile.legal_parameter AS p
+  WHERE p.programme = self_employed_relief.programme
+    AND (p.parameter = 'relief.covid.factor_pct_of_normal'
+      OR p.parameter = format('relief.bpu_%s_pct_of_normal', sector) AND funding = 'own')
+    AND p.valid_from <= on_date AND (p.valid_to IS NULL OR p.valid_to >= on_date)
+  ORDER BY p.value::numeric LIMIT 1;
+END;
+
 -- The months from one to another that a spell of the member covers, at what they cost by the law of each: JKK by band,
--- JKM flat, JHT a percentage of the band's base (PP 44/2015, PP 46/2015). A relief holds for those whom no public
--- budget pays (PP 50/2025). Amounts are NULL where the law of a month isn't known.
+-- JKM flat, JHT a percentage of the band's base (PP 44/2015, PP 46/2015). Amounts are NULL where the law of a month
+-- isn't known.
 CREATE FUNCTION smile.self_employed_charges(member uuid, from_period date, to_period date)
 RETURNS TABLE (
   period date, self_employment_id uuid, income_base bigint, income_band_id uuid, jht bigint, jkk bigint, jkm bigint,
@@ -31,7 +48,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 BEGIN ATOMIC
   SELECT f.period, f.self_employment_id, f.income_base, b.id, w.jht, w.jkk, w.jkm, b.jkk - w.jkk,
-    jkm.value::bigint - w.jkm, u.ids, b.verified AND (
+    smile.round_rupiah(jkm.value::numeric, rule.value) - w.jkm, u.ids, b.verified AND (
       SELECT bool_and(p.verified AND p.grade IN ('law', 'found')) FROM smile.legal_parameter AS p
       WHERE p.id = ANY (u.ids))
   FROM (
@@ -46,10 +63,8 @@ BEGIN ATOMIC
     AND b.valid_from <= f.period AND (b.valid_to IS NULL OR b.valid_to >= f.period)
   LEFT JOIN LATERAL smile.parameter_row('JKM', 'bpu.contribution_idr', f.period) AS jkm ON true
   LEFT JOIN LATERAL smile.parameter_row('JHT', 'bpu.rate_of_band_pct', f.period) AS jht ON f.with_jht
-  LEFT JOIN LATERAL smile.parameter_row('JKK', format('relief.bpu_%s_pct_of_normal', f.sector), f.period) AS jkk_part
-    ON f.funding = 'own'
-  LEFT JOIN LATERAL smile.parameter_row('JKM', format('relief.bpu_%s_pct_of_normal', f.sector), f.period) AS jkm_part
-    ON f.funding = 'own'
+  LEFT JOIN LATERAL smile.self_employed_relief('JKK', f.sector, f.funding, f.period) AS jkk_part ON true
+  LEFT JOIN LATERAL smile.self_employed_relief('JKM', f.sector, f.funding, f.period) AS jkm_part ON true
   LEFT JOIN LATERAL smile.parameter_row('ALL', 'pu.contribution_rounding', f.period) AS rule ON true
   CROSS JOIN LATERAL (
     SELECT CASE WHEN f.with_jht THEN b.base * jht.value::numeric * 0.01 ELSE 0 END AS jht,
@@ -76,7 +91,7 @@ BEGIN ATOMIC
     GROUP BY p.self_employed_billing_id),
   month AS (
     SELECT b.id, m.period, coalesce(r.amount, 0) AS received, m.price,
-      coalesce(sum(m.price) OVER (PARTITION BY b.id ORDER BY m.period) <= r.amount, false) AS direct
+      coalesce(sum(m.price) OVER (PARTITION BY b.id ORDER BY m.period) <= coalesce(r.amount, 0), false) AS direct
     FROM smile.self_employed_billing AS b
     LEFT JOIN receipt AS r ON r.id = b.id
     LEFT JOIN smile.self_employed_month AS m ON m.billing_id = b.id AND m.withdrawn_at IS NULL

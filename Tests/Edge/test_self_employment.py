@@ -20,13 +20,12 @@ references = itertools.count(1)
 class SelfEmployed:
     """A member with an account who pays for themselves, on a server whose business clock the test moves."""
 
-    def __init__(self, server, actors, clock, first=None, **terms):
-        self.server, self.actors, self.clock = server, actors, clock
-        self.about = actors.member()
+    def __init__(self, server, actors, clock, about=None, **terms):
+        self.clock, self.about = clock, about or actors.member()
         self.id = self.about["member_id"]
         self.client = Client(server, self.about["token"])
         body = {"income_base": 1_000_000, "with_jht": False, "sector": "other", "funding": "own"} | terms
-        self.client.post(SPELL, body | ({"first_period": first} if first else {}), key=True).expect(201)
+        self.client.post(SPELL, body, key=True).expect(201)
         self.bank = Client(server, actors.once("bank", actors.bank)["token"])
 
     def bill(self, months=1, start=None, status=201, code=None, query=""):
@@ -125,6 +124,48 @@ def test_a_public_budget_gets_no_relief(enrol, funding):
     billing = enrol(funding=funding).bill(1)
     assert amounts(billing) == {"2026-11": (0, 10_000, 6_800)}
     assert [p["parameter"] for p in billing["parameters_used"]] == ["bpu.contribution_idr"]
+
+
+def test_the_covid_months_cost_one_per_cent(enrol, clock, own_actors):
+    """PP 49/2020: JKM Rp68, and 1 % of the lowest band's JKK; JHT wasn't eased. That it began in August 2020 is from
+    memory."""
+    about = own_actors.member()   # hired in 2024
+    clock.set("2021-01-05")
+    billing = enrol(about=about, with_jht=True, funding="state_budget").bill(2)
+    assert amounts(billing) == {"2021-01": (20_000, 100, 68), "2021-02": (20_000, 10_000, 6_800)}
+    assert billing["months"][0]["relief"] == {"jkk": 9_900, "jkm": 6_732} and not billing["verified"]
+
+
+def test_a_month_that_costs_nothing_is_paid(enrol, own_db):
+    """Were the relief ever whole, there would be nothing to pay and nobody to ask for it."""
+    own_db.execute("UPDATE smile.legal_parameter SET value = '0' WHERE parameter = 'relief.bpu_other_pct_of_normal'")
+    try:
+        member = enrol()
+        billing = member.bill(3)
+    finally:
+        own_db.execute("UPDATE smile.legal_parameter SET value = '50' "
+                       "WHERE parameter = 'relief.bpu_other_pct_of_normal'")
+    assert (billing["amount"], billing["status"]) == (16_800, "partially_paid")
+    assert [m["status"] for m in billing["months"]] == ["paid", "paid", "unpaid"]
+    member.pay(billing)
+    assert member.state()["credit"] == 0 and len(member.months()) == 3
+
+
+def test_halves_of_a_rupiah_are_rounded_up_by_a_rule_that_is_remembered(enrol, own_db):
+    """33 % of 6,800 are 2,244; of 10,000, 3,300; 12.345 % of 6,800 are 839.46, of 10,000 are 1,234.5."""
+    def set_to(value):
+        own_db.execute("UPDATE smile.legal_parameter SET value = %s "
+                       "WHERE parameter = 'relief.bpu_other_pct_of_normal'", [value])
+    try:
+        set_to("12.345")
+        billing = enrol(income_base=1_000_000).bill(1)
+        set_to("33")
+        whole = enrol(income_base=1_000_000).bill(1)
+    finally:
+        set_to("50")
+    assert amounts(billing) == {"2026-11": (0, 1_235, 839)} and amounts(whole) == {"2026-11": (0, 3_300, 2_244)}
+    used = [{p["parameter"] for p in b["parameters_used"]} for b in (billing, whole)]
+    assert "pu.contribution_rounding" in used[0] and "pu.contribution_rounding" not in used[1]
 
 
 def test_a_band_with_jht_over_the_bound_of_a_relief(enrol, clock):
