@@ -3,9 +3,10 @@ import HTTPServer
 // The API on one page: method, path, operation, who may call, what guards it, its query parameters, and the function
 // that answers. `openapi.yaml` says the same to the outside; tests hold the two together.
 
-/// Owners see their documents; officers see those that belong to a claim, which row-level security judges.
+/// Owners see their documents; officers those of a claim or of an employer's registration, by row-level security.
 private let documentReaders: [Grant] = [
   .member, .employer, .officer("review_claims"), .officer("approve_claims"), .officer("pay_claims"),
+  .officer("manage_employers"),
 ]
 private let employerReaders: [Grant] = [
   .employer, .client("workers:read"), .client("workers:write"), .client("returns:read"), .client("returns:write"),
@@ -202,6 +203,15 @@ package enum Endpoints {
     Endpoint(
       .POST, "/v1/employer_registrations/{registration_id}/approval", "approveEmployerRegistration",
       [.officer("manage_employers")], [.idempotent, .stepUp], approveEmployerRegistration),
+    Endpoint(
+      .GET, "/v1/employer_registrations/{registration_id}", "getEmployerRegistration",
+      [.officer("manage_employers")], getEmployerRegistration),
+    Endpoint(
+      .POST, "/v1/employer_registrations/{registration_id}/rejection", "rejectEmployerRegistration",
+      [.officer("manage_employers")], [.idempotent, .stepUp], rejectEmployerRegistration),
+    Endpoint(
+      .POST, "/v1/employer_registrations/{registration_id}/documents", "uploadRegistrationDocument", .open,
+      .credentials, parameters: ["purpose", "file_name"], uploadRegistrationDocument),
     Endpoint(.GET, "/v1/employers", "listEmployers", employerReaders, parameters: page, listEmployers),
     Endpoint(.GET, "/v1/employers/{employer_id}", "getEmployer", employerReaders, getEmployer),
     Endpoint(

@@ -27,8 +27,9 @@ class Side:
         self.actors, self.api = actors, actors.client
         self.member, self.employer = actors.claimant(), actors.employer()
         self.payroll = actors.client_of(self.employer["token"], *EVERY_SCOPE)
+        self.registration = actors.registration()
         self.ids = {"member_id": self.member["member_id"], "employer_id": self.employer["id"],
-                    "session_id": self.member["session_id"], "registration_id": actors.registration()["id"]}
+                    "session_id": self.member["session_id"], "registration_id": self.registration["id"]}
         self.worker = actors.worker(self.employer["token"], self.employer["id"])
         self.ids["employment_id"] = self.worker["employment_id"]
         self.ids["unit_id"] = self.api.post(f"/v1/employers/{self.employer['id']}/units", {
@@ -41,7 +42,7 @@ class Side:
         self.make_payment()
         self.ids["certificate_id"] = self.api.post(f"/v1/employers/{self.employer['id']}/certificates", {
             "kind": "employer_membership"}, token=self.employer["token"]).expect(201).json["id"]
-        self.documents = {"employer": self.upload(self.employer["token"], "other")}
+        self.documents = {"employer": self.upload(self.employer["token"], "other"), "registration": self.paper()}
 
     def make_client(self):
         made = self.api.post("/v1/clients", {"name": "Gaji", "scopes": ["returns:read"]},
@@ -89,6 +90,13 @@ class Side:
     def upload(self, token, purpose):
         return self.api.request("POST", f"/v1/documents?purpose={purpose}", body=PDF, token=token,
                                 headers={"Content-Type": "application/pdf"}).expect(201).json["id"]
+
+    def paper(self):
+        """A document of the registration that waits."""
+        token = self.actors.mailed_token(self.registration["email"])
+        return self.api.request(
+            "POST", f"/v1/employer_registrations/{self.registration['id']}/documents?purpose=employer_registration",
+            body=PDF, headers={"Content-Type": "application/pdf", "Registration-Token": token}).expect(201).json["id"]
 
     def make_claim(self):
         token = self.member["token"]
@@ -176,6 +184,8 @@ class World:
             found["return_id"] = found["finalised"]
         if caller.kind == "employer":
             found["document_id"] = side.documents["employer"]
+        if "officer:manage_employers" in caller.access:
+            found["document_id"] = side.documents["registration"]
         if operation.id in ("createSigningKey", "deleteSigningKey"):
             found |= {"client_id": side.signer, "key_id": self.signing_key_of(side)}
         if "session_id" in operation.path and side is self.mine:

@@ -32,7 +32,7 @@ struct AnnouncedDocument: Sendable {
   let format: DocumentFormat
 
   /// - Throws: 415 for other media types, 400 for the query, 413 for a declared length over the limit.
-  init(_ call: Call) throws(Failure) {
+  init<Caller: CallerKind>(_ call: RequestCall<Caller>) throws(Failure) {
     guard let mediaType = call.request.mediaType, let format = DocumentFormat(rawValue: mediaType) else {
       throw Failure(415, "unsupported_media_type")
     }
@@ -61,7 +61,7 @@ struct AnnouncedDocument: Sendable {
   }
 
   /// - Throws: 413, 400 for a broken body, 422 when it isn't a whole file of its declared type.
-  func receive(_ call: Call) async throws(Failure) -> ReceivedDocument {
+  func receive<Caller: CallerKind>(_ call: RequestCall<Caller>) async throws(Failure) -> ReceivedDocument {
     let observer: UploadObserver
     do {
       observer = try await UploadObserver(format)
@@ -116,11 +116,11 @@ private final class UploadObserver {
 }
 
 /// Writes a document and its chunks in one transaction, on a connection of its own.
-private struct DocumentWriter: Sendable {
+struct DocumentWriter<Caller: CallerKind>: Sendable {
   /// Bytes of a chunk.
-  static let chunkLength = 256 << 10
+  private static var chunkLength: Int { 256 << 10 }
 
-  let call: Call
+  let call: RequestCall<Caller>
   let announced: AnnouncedDocument
   let file: ReceivedDocument
   /// The caller, the idempotency key, and the document's row.
@@ -138,7 +138,7 @@ private struct DocumentWriter: Sendable {
     } catch let error as DatabaseError {
       let failure = call.services.failures.failure(for: error)
       guard failure.status == 208 else { throw failure }
-      return try await call.context.replay(Principal.self)
+      return try await call.context.replay(Caller.self)
     } catch let failure as Failure {
       throw failure
     } catch {

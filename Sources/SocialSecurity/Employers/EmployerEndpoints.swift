@@ -8,9 +8,12 @@ func registerEmployer(_ call: OpenCall) async throws(Failure) -> Response {
   try call.services.blockedPasswords.refuse(
     firm.password, of: [firm.contactName.text, firm.contactEmail.text, firm.name, firm.npwp.digits], at: "/password")
   let hash = try await call.services.hash(firm.password)
+  let token = try MailedToken.make(call.services.sealer)
   return try await call.answer(
     writing: EmployerStatements.register, firm.name, firm.npwp.digits, firm.industry, firm.size.rawValue,
-    firm.riskClass, firm.address, firm.email.text, firm.phone.text, firm.contactName.text, firm.contactEmail.text, hash)
+    firm.riskClass, firm.address, firm.email.text, firm.phone.text, firm.contactName.text, firm.contactEmail.text, hash,
+    firm.contactEmail.key(under: call.services.throttleKey), token.digest, token.mailID, token.sealed,
+    call.language.rawValue)
 }
 
 func listEmployerRegistrations(_ call: Call) async throws(Failure) -> Response {

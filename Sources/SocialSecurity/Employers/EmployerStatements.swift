@@ -5,10 +5,10 @@ enum EmployerStatements {
     "employers.register",
     """
     SELECT status, body, etag, location
-    FROM smile.register_employer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    FROM smile.register_employer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     """,
     String.self, String.self, String.self, String.self, Int32.self, String.self, String.self, String.self,
-    String.self, String.self, String.self)
+    String.self, String.self, String.self, [UInt8].self, [UInt8].self, SQLUUID.self, [UInt8].self, String.self)
 
   static let listRegistrations = Statement(
     "employers.list_registrations", "SELECT smile.list_registrations($1, $2, $3)",

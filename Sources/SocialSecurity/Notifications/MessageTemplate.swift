@@ -13,7 +13,9 @@ struct MessageTemplate: Sendable {
     return language == .id ? pair.id : pair.en
   }
 
-  static let all: [String: (id: MessageTemplate, en: MessageTemplate)] = [
+  static let all = persons.merging(employers) { known, _ in known }
+
+  private static let persons: [String: (id: MessageTemplate, en: MessageTemplate)] = [
     "registration_confirmation": (
       MessageTemplate(
         subject: "Konfirmasi pendaftaran akun",
@@ -255,51 +257,6 @@ struct MessageTemplate: Sendable {
           After that, ask for a new code by resetting the password.
 
           """)
-    ),
-    "employer_invitation": (
-      MessageTemplate(
-        subject: "Undangan pengguna layanan pemberi kerja",
-        text: """
-          Yth. {full_name},
-
-          {employer_name} mengundang Anda sebagai pengguna layanan pemberi kerja. Terima undangan itu dengan kode ini
-          dalam 7 hari:
-
-          {token}
-
-          Jika alamat ini sudah memiliki akun, kata sandinya tetap; jika belum, pilihlah kata sandi Anda.
-          Jika Anda tidak mengenal perusahaan ini, abaikan pesan ini.
-
-          """),
-      MessageTemplate(
-        subject: "Invitation to act for an employer",
-        text: """
-          Dear {full_name},
-
-          {employer_name} invites you as a user of the services for employers. Accept with this code within 7 days:
-
-          {token}
-
-          If this address has an account, it keeps its password; if not, you choose one.
-          If you don't know this firm, ignore this message.
-
-          """)
-    ),
-    "risk_class_changed": (
-      MessageTemplate(
-        subject: "Kelompok tingkat risiko JKK berubah",
-        text: "{name}: mulai upah bulan {period} kelompok tingkat risiko JKK adalah {risk_class}.\n"),
-      MessageTemplate(
-        subject: "The JKK risk class changes",
-        text: "{name}: from the wage month {period} on the JKK risk class is {risk_class}.\n")
-    ),
-    "employer_changed": (
-      MessageTemplate(
-        subject: "Data perusahaan diubah",
-        text: "Petugas mengubah data {name}. Periksalah data perusahaan Anda; jika tidak benar, hubungi kami.\n"),
-      MessageTemplate(
-        subject: "The record of your firm was changed",
-        text: "An officer changed the record of {name}. Look at it, and tell us if it isn't right.\n")
     ),
     "compromise_to_review": (
       MessageTemplate(

@@ -10,7 +10,7 @@ struct CORS: Sendable {
     """
   private static let accepted = """
     Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id, \
-    Access-Purpose, Content-Digest, traceparent
+    Access-Purpose, Content-Digest, Registration-Token, traceparent
     """
 
   private let origins: [String]
