@@ -313,6 +313,24 @@ def test_whoever_pays_twice_at_once_has_paid_once(own, enrol, clock):
     assert (list(member.months()), member.state()["credit"]) == (["2026-11"], 25_200)
 
 
+def test_a_billing_that_is_paid_and_withdrawn_at_once(own, enrol, clock):
+    """Whichever comes first, every rupiah is with a paid month or the member's credit."""
+    for _ in range(4):
+        member = enrol()
+        billing, turns = member.bill(2), itertools.count()
+
+        def act(client):
+            if next(turns) % 2:
+                return client.post(f"{BILLINGS}/{billing['id']}/withdrawal", token=member.about["token"], key=True)
+            return client.post("/v1/payments", {
+                "payment_code": billing["payment_code"], "amount": 16_800, "paid_at": clock.instant,
+                "bank_reference": f"BPU{next(references)}"}, token=member.bank.token, key=True).expect(201)
+        answers = at_once(own, 2, act)
+        paid_first = 409 in [a.status for a in answers]
+        assert (len(member.months()), member.state()["credit"]) == ((2, 0) if paid_first else (0, 16_800))
+        assert member.billing(billing)["status"] == ("paid" if paid_first else "withdrawn")
+
+
 def test_the_database_keeps_a_month_from_being_paid_twice(enrol, own_db):
     member = enrol()
     billing = member.bill(1)
