@@ -30,8 +30,8 @@ def set_class(officer, payroll, month, risk_class):
         "valid_from": month, "risk_class": risk_class, "reason": "Pemeriksaan lapangan"}, key=True)
 
 
-def grant(officer, payroll, **more):
-    return officer.post(f"/v1/employers/{payroll.employer_id}/reliefs", RELIEF | more, key=True)
+def grant(officer, payroll, query="", **more):
+    return officer.post(f"/v1/employers/{payroll.employer_id}/reliefs{query}", RELIEF | more, key=not query)
 
 
 def staff(db, payroll, count, since="2024-01-01"):
@@ -253,6 +253,7 @@ def test_who_owes_january_2025_gets_no_relief(payroll, officer, db):
 
 def test_a_month_has_one_relief(payroll, officer, db):
     staff(db, payroll, 50)
+    grant(officer, payroll, "?validate_only=true").expect(200)
     grant(officer, payroll, valid_to="2025-07").expect(201)
     grant(officer, payroll, valid_from="2025-07").expect(409, "relief_overlaps")
     grant(officer, payroll, valid_from="2025-08").expect(201)
@@ -270,12 +271,12 @@ def test_a_withdrawn_relief_stops_a_draft_and_leaves_what_was_billed(payroll, of
     payroll.send(opened["id"], [line(7_500_000)])
     target = f"/v1/employers/{payroll.employer_id}/reliefs/{relief['id']}/withdrawal"
     officer.post(target, {}, key=True).expect(400)
-    gone = officer.post(target, {"reason": "Bukan industri padat karya"}, key=True).expect(200).json
-    assert gone["withdrawal_reason"] == "Bukan industri padat karya"
-    officer.post(target, {"reason": "Lagi"}, key=True).expect(409, "relief_already_withdrawn")
     key = new_key()
-    officer.post(f"{target}?validate_only=true", {"reason": "Lagi"}).expect(409)
-    officer.post(target.replace(relief["id"], payroll.employer_id), {"reason": "Lagi"}, key=key).expect(404)
+    gone = officer.post(target, {"reason": "Bukan industri padat karya"}, key=key).expect(200).json
+    assert gone["withdrawal_reason"] == "Bukan industri padat karya"
+    officer.post(target, {"reason": "Lagi"}, key=key).expect(422, "idempotency_key_reused")
+    officer.post(target, {"reason": "Lagi"}, key=True).expect(409, "relief_already_withdrawn")
+    officer.post(target.replace(relief["id"], payroll.employer_id), {"reason": "Lagi"}, key=True).expect(404)
     assert payroll.finalise(opened["id"], 409)["code"] == "return_outdated"
     amounts = payroll.client.get(f"/v1/billings/{billed['id']}").expect(200).json["amounts"]
     assert amounts["jkk"]["employer"] == 33_375

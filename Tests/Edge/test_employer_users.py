@@ -1,11 +1,14 @@
 """The people who act for an employer: how they come, what each role may do, and that they are gone when they are."""
 import concurrent.futures
+import json
+import subprocess
 import time
 
 import pytest
 
 from actors import PASSWORD
 from client import Client
+from server import PROGRAMS
 
 ACCEPTANCE = "/v1/employer_invitations/acceptance"
 BARRED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -61,6 +64,13 @@ def test_a_viewer_reads_and_writes_nothing(api, actors, firm):
                 headers={"Content-Type": "application/pdf"}).expect(403, "insufficient_scope")
 
 
+def test_a_viewer_may_change_nothing_but_the_own_account():
+    printed = subprocess.run([PROGRAMS / "smile-server", "--routes"], capture_output=True, text=True, check=True).stdout
+    changes = [route for route in map(json.loads, printed.splitlines())
+               if route["method"] != "GET" and "employer" in route["access"]]
+    assert [r["path"] for r in changes if not r["path"].startswith(("/v1/account/", "/v1/sessions"))] == []
+
+
 def test_payroll_writes_wages_and_leaves_users_clients_and_the_firm_alone(api, actors, firm):
     payroll = join(api, actors, firm, "gaji@smile.test", "payroll")["token"]
     base = f"/v1/employers/{firm['id']}"
@@ -92,6 +102,13 @@ def test_nobody_has_an_account_or_a_role_before_the_token_comes_back(api, actors
     api.post(ACCEPTANCE, {"token": actors.mailed_token("belum@smile.test"), "password": PASSWORD}).expect(
         422, "password_not_taken")
     api.post(ACCEPTANCE, {"token": actors.mailed_token("belum@smile.test")}).expect(200)
+
+
+def test_nobody_acts_twice_for_one_employer(api, actors, firm, db):
+    """A user's address may have become the invited one since."""
+    invite(api, firm, "dua.kali@smile.test", "admin").expect(201)
+    db.execute("UPDATE smile.account SET email = 'dua.kali@smile.test' WHERE email = %s", [firm["email"]])
+    api.post(ACCEPTANCE, {"token": actors.mailed_token("dua.kali@smile.test")}).expect(409, "account_exists")
 
 
 def test_an_invitation_lives_for_a_week(api, actors, firm, db):
