@@ -82,6 +82,129 @@ def test_the_server_writes_to_nobody_but_its_caller(cluster, server):
             connection.execute("SELECT smile.note_security_event(gen_random_uuid(), 'password_reset')")
 
 
+class Walk:
+    """Causes each kind of event as it comes about, to a member whose record names another address."""
+
+    def __init__(self, server, actors):
+        self.server, self.actors, self.api = server, actors, actors.client
+        self.member, self.password = actors.member(), PASSWORD
+        self.session = self.member
+        self.record = f"di.catatan.{self.member['kpj']}@smile.test"
+        self.sql("UPDATE smile.member SET email = %s WHERE id = %s", self.record, self.member["member_id"])
+
+    def sql(self, statement, *parameters):
+        with self.server.cluster.connect(self.server.database) as connection:
+            connection.execute(statement, parameters)
+
+    def call(self, method, path, body=None, status=200, **options):
+        return self.api.request(method, path, body, token=self.session["token"], **options).expect(status)
+
+    def log_in(self, **more):
+        """As a device that is known, unless it is said otherwise."""
+        self.session = self.actors.log_in(self.member["email"], self.password, **{
+            "device_token": self.member["device_token"]} | more)
+
+    def reset(self):
+        self.sql("UPDATE smile.mail_token SET created_at = created_at - interval '1 hour'")
+        self.api.post("/v1/password_resets", {"identifier": self.member["email"]}).expect(202)
+        self.password += "+"
+        self.api.post("/v1/password_resets/confirmation", {
+            "token": self.actors.mailed_token(self.member["email"]), "new_password": self.password}).expect(204)
+
+    def new_device(self):
+        self.log_in(device_token="sdt_" + "A" * 43, device_name="Telepon baru")
+
+    def failed_attempts(self):
+        for _ in range(10):
+            self.sql("UPDATE smile.log_in_throttle SET next_at = '-infinity'")
+            self.api.post("/v1/sessions", {"identifier": self.member["email"], "password": "salah"}).expect(401)
+
+    def password_changed(self):
+        self.password += "!"
+        self.session = {"token": self.call("PUT", "/v1/account/password", {
+            "current_password": PASSWORD, "new_password": self.password}).json["access_token"]}
+
+    def password_reset(self):
+        self.reset()
+        self.log_in()
+
+    def factor_added(self):
+        secret = self.call("POST", "/v1/account/totp").json["secret"]
+        self.codes = self.call("POST", "/v1/account/totp/confirmation", self.actors.totp_code(secret, 1)
+                               ).json["recovery_codes"]
+        self.secret = secret
+
+    def recovery_codes_made(self):
+        self.factor_added()
+        self.codes = self.call("POST", "/v1/account/recovery_codes").json["recovery_codes"]
+
+    def recovery_code_used(self):
+        self.factor_added()
+        self.session = {"token": self.call("POST", "/v1/sessions/step_up", {"code": self.codes[0]}
+                                           ).json["access_token"]}
+
+    def factor_removed(self):
+        self.factor_added()
+        self.call("DELETE", "/v1/account/totp", status=204)
+
+    def bank_account_changed(self):
+        self.call("PUT", "/v1/members/me/bank_account", {
+            "bank_code": "014", "number": "7418529630", "holder_name": "Budi Santoso"}, 201)
+
+    def contact_changed(self):
+        self.new_address = f"pindah.{self.member['kpj']}@smile.test"
+        change = self.call("POST", "/v1/members/me/contact_changes", {"email": self.new_address}, 201).json
+        self.call("POST", f"/v1/members/me/contact_changes/{change['id']}/confirmation",
+                  self.actors.mailed_code(self.new_address))
+
+    def refresh_token_reused(self):
+        old = self.actors.log_in(self.member["email"], device_token=self.member["device_token"])["refresh_token"]
+        self.api.post("/v1/sessions/refresh", {"refresh_token": old}).expect(200)
+        self.sql("UPDATE smile.refresh_token SET used_at = used_at - interval '11 seconds' WHERE used_at IS NOT NULL")
+        self.api.post("/v1/sessions/refresh", {"refresh_token": old}).expect(401)
+
+    def session_limit(self):
+        for _ in range(10):
+            self.log_in()
+
+    def compromise_reported(self):
+        self.reported = self.call("POST", "/v1/account/compromise_reports", {}, 201).json["id"]
+        self.reset()
+        self.member.pop("device_token")
+        self.session = self.actors.log_in(self.member["email"], self.password)
+
+    def payouts_released(self):
+        self.compromise_reported()
+        officer = self.actors.once("verifier", lambda: self.actors.officer("verify_members"))
+        self.api.post(f"/v1/compromise_reports/{self.reported}/closure", {"resolution": "KTP."},
+                      token=officer["token"], key=True).expect(200)
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize("kind", sorted(KINDS | {"recovery_codes_made", "payouts_released"}))
+def test_each_kind_is_caused_listed_and_mailed(kind, language, server, actors, db):
+    """In the account's language, to the account's address and the record's; a changed address to the old one too."""
+    walk = Walk(server, actors)
+    walk.sql("UPDATE smile.account SET language = %s WHERE email = %s", language, walk.member["email"])
+    getattr(walk, kind)()
+    title, = db.execute("SELECT CASE %s WHEN 'en' THEN title_en ELSE title_id END FROM smile.security_event_kind "
+                        "WHERE code = %s", [language, kind]).fetchone()
+    listed = actors.client.acting(walk.session["token"])
+    listed.language = language
+    event = next(item for item in listed.get("/v1/account/security_events").expect(200).json["items"]
+                 if item["kind"] == kind)
+    for name, value in event["details"].items():
+        title = title.replace(f"{{{name}}}", str(value))
+    assert event["title"] == title and "{" not in title
+    told = {walk.member["email"], walk.record} | ({walk.new_address} if kind == "contact_changed" else set())
+    for address in told:
+        notices = [mail for mail in actors.mails(address) if mail["template"] == "security_notice"]
+        texts = [mail["text"] for mail in notices if title in mail["text"]]
+        assert len(texts) == 1, (address, notices)
+        assert texts[0].startswith("Dear" if language == "en" else "Yth.") and "127.0.0.1" in texts[0]
+        assert {mail["language"] for mail in notices} == {language}
+
+
 def test_an_officers_session_stands_in_nobody_elses_list(api, actors, db):
     head, officer = actors.officer("manage_officers"), actors.officer("publish")
     grant, = db.execute("SELECT id FROM smile.account_grant WHERE account_id = %s", [officer["id"]]).fetchone()
