@@ -192,9 +192,14 @@ BEGIN
   UPDATE smile.member AS m SET email = CASE c.kind WHEN 'email' THEN c.address ELSE m.email END,
     phone = CASE c.kind WHEN 'phone' THEN c.address ELSE m.phone END
   WHERE m.id = smile.member_id();
+  -- One that is being used at this moment was used before the change: who uses it locks it first, the account second.
   UPDATE smile.mail_token AS t SET expires_at = at
-  WHERE t.account_id = a.id AND t.purpose = 'password_reset' AND t.used_at IS NULL AND t.expires_at > at;
-  DELETE FROM smile.mfa_challenge AS x WHERE x.account_id = a.id;
+  WHERE t.digest IN (
+    SELECT o.digest FROM smile.mail_token AS o
+    WHERE o.account_id = a.id AND o.purpose = 'password_reset' AND o.used_at IS NULL AND o.expires_at > at
+    FOR UPDATE SKIP LOCKED);
+  DELETE FROM smile.mfa_challenge AS x
+  WHERE x.digest IN (SELECT o.digest FROM smile.mfa_challenge AS o WHERE o.account_id = a.id FOR UPDATE SKIP LOCKED);
   IF ends_others THEN
     UPDATE smile.session AS s SET ended_at = at, end_reason = 'revoked'
     WHERE s.account_id = a.id AND s.id <> smile.session_id() AND s.ended_at IS NULL;

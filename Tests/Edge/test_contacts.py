@@ -271,6 +271,25 @@ def test_a_code_that_was_sent_before_does_not_outlive_the_change(own_api, own_ac
     own_api.post("/v1/sessions/mfa", {"challenge": asked["challenge"], "code": code}).expect(401, "invalid_code")
 
 
+def test_a_reset_or_log_in_under_way_and_a_change_do_not_wait_for_each_other(own, own_api, own_actors, member):
+    """They lock in the other order; what is being used at the moment was used before."""
+    own_api.post("/v1/password_resets", {"identifier": member["email"]}).expect(202)
+    address = fresh_address()
+    waiting = start(own_api, member, email=address)
+    with own.cluster.connect(own.database) as other, other.transaction():
+        account, = other.execute("SELECT account_id FROM smile.account_grant WHERE member_id = %s AND active",
+                                 [member["member_id"]]).fetchone()
+        other.execute("INSERT INTO smile.mfa_challenge (digest, account_id, grant_id, expires_at) SELECT sha256('x'), "
+                      "account_id, id, now() + interval '9 minutes' FROM smile.account_grant WHERE account_id = %s",
+                      [account])
+    with own.cluster.connect(own.database) as other, other.transaction():
+        assert other.execute("DELETE FROM smile.mfa_challenge WHERE account_id = %s", [account]).rowcount == 1
+        assert other.execute("UPDATE smile.mail_token SET used_at = now() WHERE account_id = %s "
+                             "AND purpose = 'password_reset'", [account]).rowcount == 1
+        confirm(own_api, member, waiting, own_actors.mailed_token(address)).expect(200)
+    assert own_api.get("/v1/members/me", token=member["token"]).json["email"] == address
+
+
 def test_old_changes_go(own_db, own_actors, own_api, member):
     """They hold addresses: 90 days."""
     change = start(own_api, member, email=fresh_address())["id"]
