@@ -89,6 +89,49 @@ def test_wages_count_from_their_day(payroll):
         change(payroll, worker, {"wage": 1, "wage_from": day}).expect(422, code)
 
 
+def test_a_wage_told_ahead_is_the_member_s_on_its_day(own, own_api, own_actors):
+    """And nobody else's: another member sees nothing of it."""
+    employer = own_actors.employer()
+    member = own_actors.member(employer["token"], employer["id"])
+    firm, person = own_api.acting(employer["token"]), own_api.acting(member["token"])
+    spell = f"/v1/employers/{employer['id']}/workers/{member['employment_id']}"
+    firm.patch(spell, {"wage": 9_000_000, "wage_from": "2026-11-20"}, headers={"If-Match": "*"}).expect(200)
+
+    def shown():
+        return person.get("/v1/members/me/employments").expect(200).json["items"][0]["wage"]
+
+    with own.cluster.connect(own.database) as connection:
+        before = connection.execute("SELECT business_at FROM smile.clock").fetchone()[0]
+        try:
+            for day, wage in (("2026-11-19", 7_500_000), ("2026-11-20", 9_000_000)):
+                connection.execute("UPDATE smile.clock SET business_at = %s", [f"{day}T09:00:00+07:00"])
+                assert shown() == wage == firm.get(spell).expect(200).json["wage"]
+        finally:
+            connection.execute("UPDATE smile.clock SET business_at = %s", [before])
+
+
+def test_a_nik_that_disagrees_is_no_reason_to_refuse_a_hire(payroll):
+    """A NIK stays the same when the birth date is corrected (the line of a return gets a warning)."""
+    for changes in ({"birth_date": "1985-01-16"}, {"sex": "female"}):
+        worker = hire(payroll, nik("850115"), **changes)
+        opened = payroll.open("2026-10", "supplementary")["id"]
+        payroll.send(opened, [line(1, kpj=worker["kpj"], number=worker["nik"], born=worker["birth_date"],
+                                   sex=worker["sex"])])
+        assert [(got["status"], [f["severity"] for f in got["findings"]]) for got in payroll.lines(opened)] == [
+            ("warned", ["warning"])]
+        payroll.finalise(opened)
+
+
+def test_a_member_works_for_several_employers_at_once(payroll, api, actors, bank):
+    """Each reports its own wage; the month has a row of each."""
+    other = Payroll(api, actors.payroll(), bank)
+    worker = hire(payroll)
+    hire(other, worker["nik"])
+    for firm, wage in ((payroll, 5_000_000), (other, 3_000_000)):
+        firm.month("2026-10", [line(wage, kpj=worker["kpj"], number=worker["nik"])])
+        hire(firm, worker["nik"], 409, start_date="2026-02-01")   # spells with one employer don't overlap
+
+
 @pytest.mark.parametrize("wage", [-1, 0.5, "1", 10**30, None], ids=str)
 def test_a_wage_that_is_none(payroll, wage):
     change(payroll, hire(payroll), {"wage": wage, "wage_from": "2026-07-01"}).expect(400)

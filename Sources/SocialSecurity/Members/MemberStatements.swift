@@ -30,7 +30,8 @@ enum MemberStatements {
       'items', coalesce(json_agg(json_build_object(
         'id', f.id,
         'employer', json_build_object('id', f.employer_id, 'name', smile.employer_name(f.employer_id)),
-        'start_date', f.start_date, 'end_date', f.end_date, 'end_reason', f.end_reason, 'wage', f.wage)
+        'start_date', f.start_date, 'end_date', f.end_date, 'end_reason', f.end_reason,
+        'wage', smile.wage_on(f.id, greatest(smile.today(), f.start_date), f.wage))
         ORDER BY f.place) FILTER (WHERE f.place <= $2), '[]'),
       'next_after', CASE WHEN count(*) > $2 THEN (SELECT g.id FROM found AS g WHERE g.place = $2) END)) AS body
     FROM found AS f
