@@ -1,7 +1,8 @@
 """make bench: the server against pgbench with the very same SQL, on the same machine, in one run.
 
 Prints a table and writes docs/benchmarks.md. Needs wrk, h2load (nghttp2-client) and pgbench; `make bench` installs
-them. BENCH_MEMBERS, BENCH_SECONDS and BENCH_ROUNDS make a smaller run for trying things out.
+them. BENCH_MEMBERS, BENCH_SECONDS and BENCH_ROUNDS make a smaller run for trying things out; BENCH_MILLION=1 sends a
+return of a million lines as well, some minutes more.
 """
 import datetime
 import http.client
@@ -20,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "Tests" / "Edge"))
 
 import bulk  # noqa: E402
+import returns  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from server import PROGRAMS, Server, free_port  # noqa: E402
 
@@ -248,6 +250,27 @@ class Bench:
         times = sorted(int(line[2]) for line in lines)
         return times[len(times) * 99 // 100]
 
+    # small returns
+
+    def small_returns(self):
+        """In the same database, as a development installation: the callers are made through the API."""
+        self.server.stop()
+        with self.cluster.connect("bench") as connection:
+            connection.execute("UPDATE smile.deployment SET environment = 'dev'")
+        server = Server(self.cluster, "bench", RATE_LIMITS="off", PASSWORD_COST="1").start()
+        try:
+            noise, times, rate, reads = returns.measure(server, self.wrk_script(), FLOOD_SECONDS)
+        finally:
+            server.stop()
+        p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
+        lines = rate * returns.LINES
+        self.row("p99 of small returns while members read at full speed", f"{p99:.0f} ms", "under 250 ms", p99 < 250)
+        self.row("  lines a second, 10 a return, from 50 clients", f"{lines:.0f}", "450",
+                 lines >= 0.95 * returns.LINES_A_SECOND)
+        self.row("  p50; reads a second meanwhile", f"{p50:.0f} ms; {reads:,.0f}", "", True)
+        self.row("  p50 and p99 of /health/live in their place",
+                 f"{noise[len(noise) // 2]:.0f} and {noise[len(noise) * 99 // 100]:.0f} ms", "", True)
+
     # the process
 
     def start_up(self):
@@ -304,6 +327,21 @@ class Bench:
             self.row("  server and bare COPY and SQL", f"{seconds:.1f} and {reference:.1f} s", "", True)
         self.row("  largest process meanwhile, peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
 
+    def million(self):
+        """A database and a server of its own, as for 100,000."""
+        self.cluster.create("million")
+        server = Server(self.cluster, "million", RATE_LIMITS="off", PASSWORD_COST="1")
+        server.run("smile-migrate", "up")
+        with self.cluster.connect("million") as connection:
+            connection.execute("UPDATE smile.deployment SET environment = 'dev'")
+        server.start()
+        try:
+            seconds, peak = bulk.sent(server, self.folder, 1_000_000)
+        finally:
+            server.stop()
+        self.row("1,000,000 lines sent and checked, largest process's peak", f"{peak:.0f} MB", "under 64 MB", peak < 64)
+        self.row("  from first byte to report", f"{seconds:.0f} s", "", True)
+
     def all(self):
         self.prepare()
         self.server.start()
@@ -313,9 +351,12 @@ class Bench:
         self.latency(rate)
         self.flood(rate)
         self.start_up()
+        self.small_returns()
         self.sizes()
         self.allocations()
         self.bulk()
+        if os.environ.get("BENCH_MILLION"):
+            self.million()
 
     def write(self):
         commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip()

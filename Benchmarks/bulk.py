@@ -100,6 +100,22 @@ def peak_resident(pid):
     return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
+def sent(server, folder, lines):
+    """Seconds until so many lines were sent and checked, and the largest process's peak in MB."""
+    csv = folder / "many.csv"
+    write_csv(csv, lines)
+    payroll = Actors(Client(server)).payroll()
+    client = Client(server, payroll["token"])
+    client.connection.timeout = 600
+    opened = client.post(f"/v1/employers/{payroll['employer_id']}/returns", {
+        "period": "2026-10", "kind": "regular"}, key=True).expect(201).json["id"]
+    started = time.monotonic()
+    report = result_of(client, client.put(f"/v1/returns/{opened}/lines", body=csv.read_bytes(), headers={
+        "Content-Type": "text/csv"}))
+    assert report["counts"]["accepted"] == lines, report
+    return time.monotonic() - started, max(peak_resident(pid) for pid in server.children())
+
+
 def measure(cluster, server, folder, lines=100_000):
     """(seconds of the bare months, seconds of the served ones, the largest process's peak in MB). `server` serves a
     freshly migrated database of this cluster; the bare side gets a copy of it, taken before."""

@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.id(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTAB
 RETURN (lpad(to_hex(kind), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid;
 
 INSERT INTO smile.employer (id, npp, name, npwp, industry, size, address, email, phone, status)
-SELECT pg_temp.id(2, n), 'B' || lpad(n::text, 7, '0'), 'PT Contoh ' || n, lpad(n::text, 16, '0'), 'Perdagangan',
+SELECT pg_temp.id(2, n), 'B' || lpad(n::text, 7, '0'), 'PT Contoh ' || n, '9' || lpad(n::text, 15, '0'), 'Perdagangan',
   'medium', 'Jalan Contoh ' || n, 'hrd' || n || '@contoh.example', '+62211' || lpad(n::text, 7, '0'), 'active'
 FROM generate_series(1, 1000) AS n;
 
@@ -40,8 +40,8 @@ INSERT INTO smile.account (id, email, full_name, password_hash, status, confirme
 SELECT pg_temp.id(3, n), 'bench' || n || '@contoh.example', 'Anggota Contoh', 'k1:no-password-can-match-this', 'active',
   clock_timestamp()
 FROM generate_series(1, :tokens) AS n;
-INSERT INTO smile.account_grant (id, account_id, kind, member_id, active)
-SELECT pg_temp.id(4, n), pg_temp.id(3, n), 'member', pg_temp.id(1, n * (:members / :tokens)), true
+INSERT INTO smile.account_grant (id, account_id, kind, member_id, active, waits)
+SELECT pg_temp.id(4, n), pg_temp.id(3, n), 'member', pg_temp.id(1, n * (:members / :tokens)), true, false
 FROM generate_series(1, :tokens) AS n;
 INSERT INTO smile.session (id, account_id, grant_id, expires_at)
 SELECT pg_temp.id(5, n), pg_temp.id(3, n), pg_temp.id(4, n), clock_timestamp() + interval '1 day'

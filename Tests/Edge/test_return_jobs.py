@@ -219,3 +219,17 @@ def test_a_caller_sees_no_job_of_another(own, payroll, database):
     job = put(payroll, opened["id"], csv(1_000)).expect(202).json["id"]
     ended(payroll, job)
     Client(own[0], own[1].payroll()["token"]).get(f"/v1/jobs/{job}").expect(404)
+
+
+@pytest.mark.parametrize("tries,seconds", [(1, 1), (2, 2), (3, 5), (4, 10), (5, 30), (6, 60), (12, 86_400), (13, None)])
+def test_a_job_that_was_kept_from_its_work_soon_tries_again(database, tries, seconds):
+    """Its sender waits for it, as nobody does for a mail."""
+    job = database.execute("INSERT INTO smile.job (kind, status, attempts) VALUES ('unknown', 'running', %s)"
+                           " RETURNING id", [tries]).fetchone()[0]
+    database.execute("SELECT smile.fail_job(%s, 'unavailable', true)", [job])
+    status, pause = database.execute("DELETE FROM smile.job WHERE id = %s RETURNING status, run_after -"
+                                     " smile.security_now()", [job]).fetchone()
+    if seconds is None:
+        assert status == "failed"
+    else:
+        assert status == "queued" and seconds - 1 < pause.total_seconds() <= seconds
