@@ -297,8 +297,11 @@ package enum Endpoints {
       parameters: ["period", "client_reference", "content_sha256"] + page, listReturns),
     Endpoint(.GET, "/v1/returns/{return_id}", "getReturn", returnReaders, getReturn),
     Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
-    Endpoint(.PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, putReturnLines),
-    Endpoint(.PATCH, "/v1/returns/{return_id}/lines", "patchReturnLines", returnWriters, patchReturnLines),
+    Endpoint(
+      .PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, parameters: ["columns"], putReturnLines),
+    Endpoint(
+      .PATCH, "/v1/returns/{return_id}/lines", "patchReturnLines", returnWriters, parameters: ["columns"],
+      patchReturnLines),
     Endpoint(
       .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders, .media,
       parameters: ["status"] + page, listReturnLines),

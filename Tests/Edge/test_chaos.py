@@ -25,7 +25,7 @@ class Writer(threading.Thread):
     def __init__(self, number, server, token, ending):
         super().__init__(daemon=True)   # a failed test must end although its writers never give up
         self.number, self.server, self.token, self.ending = number, server, token, ending
-        self.acknowledged, self.retries, self.surprises = [], 0, []
+        self.acknowledged, self.retries, self.surprises, self.last = [], 0, [], None
 
     def run(self):
         count = 0
@@ -41,6 +41,7 @@ class Writer(threading.Thread):
                     answer = client.request(method, target, **options)
             except (OSError, http.client.HTTPException):
                 answer = None
+            self.last = (method, target, answer)
             if answer is not None and answer.status in wanted:
                 return answer
             if answer is not None and answer.status not in (409, 503):   # 409: the first try is still under way
@@ -150,7 +151,7 @@ def endure(server, writers, ending):
     ending.set()
     for writer in writers:
         writer.join(60)
-        assert not writer.is_alive(), "a writer never got an answer"
+        assert not writer.is_alive(), f"a writer never got further than {writer.last}"
     assert [surprise for writer in writers for surprise in writer.surprises] == []
     return faults
 

@@ -23,7 +23,7 @@ def test_who_is_too_old_for_jp_and_jkp(payroll):
 
 
 def test_the_size_of_a_firm_decides_on_jp(payroll, db):
-    db.execute("UPDATE smile.employer SET size = 'small' WHERE id = %s", [payroll.employer_id])
+    db.execute("UPDATE smile.employer_size SET size = 'small' WHERE employer_id = %s", [payroll.employer_id])
     computed, _ = payroll.month("2026-10", [line(10_000_000)])
     assert computed[0]["amounts"]["jp"] == {"employer": 0, "worker": 0}
     assert computed[0]["amounts"]["jkp"]["state"] == 11_000

@@ -98,8 +98,23 @@ def test_a_rehearsal_says_the_same_and_leaves_no_trace(payroll, db):
     rehearsed = payroll.send(opened["id"], lines, "?validate_only=true")
     assert checksum() == before
     real = payroll.send(opened["id"], lines)
-    same = ("outcome", "counts", "totals", "content_sha256")
-    assert {k: rehearsed.get(k) for k in same} == {k: real.get(k) for k in same}
+    for report in (rehearsed, real):
+        report.pop("loaded_at")
+    assert rehearsed == real and real["findings"]["items"]
+    found = payroll.client.get(f"/v1/returns/{opened['id']}/findings?limit=200").expect(200).json
+    assert real["findings"] == found
+
+
+def test_the_findings_of_a_rehearsal_are_told_in_the_language_asked_for(payroll):
+    opened = payroll.open("2026-10")["id"]
+    for language, fix in (("id", "Tulis misalnya 7500000."), ("en", "Write for example 7500000.")):
+        answer = payroll.client.put(f"/v1/returns/{opened}/lines?validate_only=true", {"lines": [
+            {"nik": nik(), "full_name": "Adi", "birth_date": "1985-01-15", "wage": "tujuh"}]}, headers={
+            "Accept-Language": language}).expect(200)
+        assert answer.headers["Content-Language"] == language
+        assert [(f["pointer"], f["fix"]) for f in answer.json["findings"]["items"]] == [("/lines/0/wage", fix)]
+    clean = payroll.send(opened, [line(1)])
+    assert "findings" not in clean
 
 
 def test_a_content_digest_is_checked(payroll):
@@ -298,3 +313,41 @@ def test_a_month_that_is_closed_or_has_not_begun_takes_no_return(payroll, db):
     payroll.client.request("DELETE", f"/v1/returns/{closed}", headers={"If-Match": "*"}).expect(409, "return_not_open")
     assert payroll.client.get(f"/v1/returns/{closed}/lines").body == lines
     assert db.execute(count, [payroll.employer_id]).fetchone() == before
+
+
+OWN_NAMES = "columns=nik:No. KTP,full_name:Nama Karyawan,birth_date:Tgl Lahir,wage:Gaji Pokok"
+
+
+def mapped(payroll, return_id, text, columns=OWN_NAMES, method="PUT", form="text/csv"):
+    return payroll.client.request(method, f"/v1/returns/{return_id}/lines?{columns.replace(' ', '%20')}",
+                                  body=text.encode(), headers={"Content-Type": form})
+
+
+def test_a_file_with_names_of_its_own_is_read_as_it_is(payroll):
+    """Its other columns are passed over; our names stay where nothing else has them."""
+    opened, number = payroll.open("2026-10")["id"], nik()
+    report = mapped(payroll, opened, "Departemen;Kota,No. KTP,line_key,Nama Karyawan,Tgl Lahir,Gaji Pokok,Bank,wage\n"
+                    f"HRD,{number},K1,Adi Nugroho,1985-01-15,7000000,BCA,1\n").expect(200).json
+    assert report["totals"]["wages"] == 7_000_000 and report["outcome"] == "accepted"
+    assert payroll.lines(opened)[0]["line_key"] == "K1"
+    mapped(payroll, opened, "ID,x\nK1,true\n", "columns=line_key:ID,remove:x", "PATCH").expect(200)
+    assert payroll.lines(opened) == []
+
+
+@pytest.mark.parametrize("columns", [
+    "columns=", "columns=nik", "columns=nik:", "columns=salary:Gaji", "columns=nik:A,wage:A", "columns=nik:A,nik:B",
+    "columns=nik:A,", "columns=nik:" + "x" * 2_000])
+def test_a_mapping_that_is_none(payroll, columns):
+    opened = payroll.open("2026-10")["id"]
+    answer = mapped(payroll, opened, f"{HEADER}\n{line(1)}\n", columns).expect(400, "invalid_request").json
+    assert [error["parameter"] for error in answer["errors"]] == ["columns"]
+
+
+def test_what_a_mapping_names_must_be_there(payroll):
+    opened = payroll.open("2026-10")["id"]
+    answer = mapped(payroll, opened, f"No. KTP,Tgl Lahir,Gaji Pokok,full_name\n{nik()},1985-01-15,1,Adi\n").expect(400)
+    assert [(e["parameter"], e["code"]) for e in answer.json["errors"]] == [("header", "missing_column")] * 2
+    assert "Nama Karyawan" in answer.json["errors"][0]["message"]
+    # Unless a mapping takes it, a column that is unknown is a slip that would cost a wage.
+    mapped(payroll, opened, "nik,full_name,birth_date,wage,backpay\n", "validate_only=true").expect(400)
+    mapped(payroll, opened, '{"lines": []}', form="application/json").expect(400)

@@ -42,29 +42,41 @@ package enum PayrollChange: Sendable {
 
   /// - Returns: nil where the column has no meaning.
   func column(_ name: some Sequence<UInt8>) -> PayrollColumn? {
-    guard let column = PayrollColumn(name), self == .merge || column != .remove else { return nil }
+    guard let column = PayrollColumn(name), takes(column) else { return nil }
     return column
   }
+
+  func takes(_ column: PayrollColumn) -> Bool { self == .merge || column != .remove }
 }
 
 /// The header of a CSV file: which column stands where. Columns may come in any order; those that a payroll has no use
 /// for may be left out.
 package struct PayrollHeader: Sendable, Equatable {
-  package let columns: [PayrollColumn]
+  /// Nil where a mapping passes a column over.
+  package let columns: [PayrollColumn?]
 
+  /// - Parameter mapping: what the file calls its columns, where it doesn't use our names.
   /// - Throws: every unknown, repeated and missing column, as errors of the parameter `header`.
-  package init(_ record: borrowing CSVRecord, for change: PayrollChange = .replace) throws(Failure) {
-    var columns: [PayrollColumn] = []
+  package init(
+    _ record: borrowing CSVRecord, for change: PayrollChange = .replace, mapping: ColumnMapping? = nil
+  ) throws(Failure) {
+    var columns: [PayrollColumn?] = []
     var errors: [FieldError] = []
     for index in 0..<record.fieldCount {
       let name = trimmed(record.field(index))
-      guard let column = change.column(name) else {
+      let found = if let mapping { mapping.column(name, in: change) } else { change.column(name) }
+      guard let column = found else {
+        if mapping != nil {
+          columns.append(nil)
+          continue
+        }
         errors.append(Self.error("unknown_column", String(decoding: name.prefix(40), as: UTF8.self)))
         continue
       }
       if columns.contains(column) { errors.append(Self.error("repeated_column", column.rawValue)) }
       columns.append(column)
     }
+    for name in mapping?.missing(from: columns) ?? [] { errors.append(Self.error("missing_column", name)) }
     if change == .merge, !columns.contains(.lineKey) { errors.append(Self.error("missing_column", "line_key")) }
     // A file that removes needs no more than keys.
     if !columns.contains(.remove) {

@@ -15,14 +15,16 @@ package struct PayrollReader: Sendable {
 
   private let format: PayrollFormat
   private let change: PayrollChange
+  private let mapping: ColumnMapping?
   private var tokenizer = CSVTokenizer()
   private var header: PayrollHeader?
   private var rest: [UInt8] = []
   private var isSkipping = false
 
-  package init(_ format: PayrollFormat, for change: PayrollChange = .replace) {
+  package init(_ format: PayrollFormat, for change: PayrollChange = .replace, mapping: ColumnMapping? = nil) {
     self.format = format
     self.change = change
+    self.mapping = mapping
   }
 
   /// Takes the first bytes and gives the lines in them.
@@ -36,17 +38,17 @@ package struct PayrollReader: Sendable {
     case .csv:
       var lines: [PayrollLine] = []
       var found: PayrollHeader?
-      let change = self.change
+      let (change, mapping) = (self.change, self.mapping)
       try tokenizer.feed(piece) { (record: borrowing CSVRecord) throws(Failure) in
         if let header = found {
           lines.append(Self.line(record, header))
         } else {
-          found = try PayrollHeader(record, for: change)
+          found = try PayrollHeader(record, for: change, mapping: mapping)
         }
       }
       if found == nil, isWhole {
         try tokenizer.finish { (record: borrowing CSVRecord) throws(Failure) in
-          found = try PayrollHeader(record, for: change)
+          found = try PayrollHeader(record, for: change, mapping: mapping)
         }
       }
       guard let found else {
@@ -93,7 +95,9 @@ package struct PayrollReader: Sendable {
     }
     guard record.fieldCount == header.columns.count else { return PayrollLine(unreadable: "field_count_differs") }
     var fields = PayrollFields()
-    for (index, column) in header.columns.enumerated() { fields[column] = trimmed(record.field(index)) }
+    for (index, column) in header.columns.enumerated() {
+      if let column { fields[column] = trimmed(record.field(index)) }
+    }
     return PayrollLine(fields)
   }
 

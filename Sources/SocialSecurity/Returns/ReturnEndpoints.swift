@@ -120,7 +120,7 @@ extension RequestCall {
   }
 
   /// Says in which language the texts of an answer are.
-  fileprivate func inLanguage(_ answer: Response) -> Response {
+  func inLanguage(_ answer: Response) -> Response {
     var answer = answer
     answer.headers.append("Content-Language", language.rawValue)
     return answer

@@ -30,10 +30,15 @@ enum ReturnStatements {
 
   static let stage = Statement("returns.stage", "SELECT smile.stage_lines($1, $2)", SQLUUID.self, SQLJSON.self)
 
-  /// Checks the staged lines, or has them checked by a job when they are many and it needn't be at once.
+  /// Checks the staged lines, or has them checked by a job when they are many and it needn't be at once. What was
+  /// checked is told with its first findings, in the language of the last parameter.
   static let take = Statement(
-    "returns.take", "SELECT status, body, etag, location FROM smile.take_lines($1, $2, $3, $4, $5, $6)",
-    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self, Bool.self)
+    "returns.take",
+    """
+    SELECT t.status, CASE t.status WHEN 200 THEN smile.with_findings(t.body, $1, $7) ELSE t.body END, t.etag, t.location
+    FROM smile.take_lines($1, $2, $3, $4, $5, $6) AS t
+    """,
+    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self, Bool.self, String.self)
 
   static let lines = Statement(
     "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",

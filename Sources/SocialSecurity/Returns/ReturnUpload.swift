@@ -23,6 +23,7 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
   let id = try call.id("return_id")
   let format: PayrollFormat
   let digest: ContentDigest?
+  let mapping: ColumnMapping?
   do {
     guard let known = call.request.mediaType.flatMap(PayrollFormat.init(rawValue:)) else {
       throw Failure(415, "unsupported_media_type")
@@ -31,6 +32,8 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
     if let length = call.request.body.declaredLength, length > ReceivedPayroll.bytesMax(known) {
       throw Failure(413, "payload_too_large")
     }
+    mapping = try call.query.value("columns")
+    if mapping != nil, known != .csv { throw Failure.invalid(parameter: "columns", FieldProblem("unknown_parameter")) }
     digest = try call.request.headers.string(.contentDigest).flatMap { (text) throws(Failure) in
       try ContentDigest(text)
     }
@@ -45,7 +48,7 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
 
   let file = try await ReceivedPayroll(call, format)
   if let digest, digest.sha256 != file.digest { throw Failure(400, "digest_mismatch") }
-  var reader = PayrollReader(format, for: change)
+  var reader = PayrollReader(format, for: change, mapping: mapping)
   let isWhole = file.bytes.length <= file.pieceBytes
   var first = try reader.start(try file.piece(at: 0), isWhole: isWhole)
   let upload = SQLUUID.random()
@@ -57,14 +60,15 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
       call: call, id: id, change: change, upload: upload, file: file, reader: reader, first: first,
       opening: opening.segment
     ).write()
-    return try await call.settled(answer)
+    return try await call.inLanguage(call.settled(answer))
   }
   first += reader.finish()
   try opening.add(ReturnStatements.stage, upload, call.stagedJSON(first))
   try opening.add(
     ReturnStatements.take, id, upload, file.digest, Int64(first.count), change == .merge,
-    call.context.isRehearsal)
-  return try await call.settled(call.answer(writing: opening, within: ReturnStatements.patienceLimit))
+    call.context.isRehearsal, call.language.rawValue)
+  let answer = try await call.answer(writing: opening, within: ReturnStatements.patienceLimit)
+  return try await call.inLanguage(call.settled(answer))
 }
 
 extension RequestCall {
@@ -202,7 +206,8 @@ private struct ReturnWriter: Sendable {
     try await copy.write(rows.take())
     _ = try await copy.finish()
     return try await connection.run(
-      ReturnStatements.take, id, upload, file.digest, Int64(rows.line), change == .merge, call.context.isRehearsal)
+      ReturnStatements.take, id, upload, file.digest, Int64(rows.line), change == .merge, call.context.isRehearsal,
+      call.language.rawValue)
   }
 
   private func append(_ lines: [PayrollLine], to rows: inout StagingRows) throws(DatabaseError) {
