@@ -31,3 +31,19 @@ RETURN extract(epoch FROM least(
 
 REVOKE EXECUTE ON FUNCTION smile.take_messages(integer, integer, text[]), smile.next_due_in(text[])
 FROM smile_api, smile_auth;
+
+-- As before, but a code isn't tried again when it would come too late to be of use: it lives ten minutes.
+CREATE OR REPLACE FUNCTION smile.message_failed(wanted uuid, made_at timestamptz) RETURNS void LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  UPDATE smile.outbox AS o
+  SET next_attempt_at = coalesce(next_try.at, o.next_attempt_at),
+    failed_at = CASE WHEN next_try.at IS NULL THEN smile.security_now() END,
+    sealed_parameters = CASE WHEN next_try.at IS NULL THEN NULL ELSE o.sealed_parameters END
+  FROM (
+    SELECT f.created_at, f.id, CASE
+      WHEN f.template NOT IN ('log_in_code', 'contact_code')
+        OR smile.security_now() + smile.retry_delay(f.attempts) < f.created_at + interval '10 minutes'
+      THEN smile.security_now() + smile.retry_delay(f.attempts) END AS at
+    FROM smile.outbox AS f WHERE f.created_at = made_at AND f.id = wanted) AS next_try
+  WHERE o.created_at = next_try.created_at AND o.id = next_try.id AND o.delivered_at IS NULL;
+END;

@@ -120,6 +120,23 @@ def test_after_nine_tries_a_message_is_given_up_with_its_token(cluster, server):
                                   key[:1]).fetchone() == (True, None)
 
 
+@pytest.mark.parametrize("template,age,tries,given_up", [
+    ("log_in_code", 0, 1, False), ("contact_code", 0, 2, False), ("log_in_code", 305, 3, True),
+    ("contact_code", 301, 2, True), ("password_reset", 305, 3, False), ("contact_notice", 86_400, 3, False),
+])
+def test_a_code_that_would_come_too_late_is_given_up(template, age, tries, given_up, cluster, server):
+    """It lives ten minutes; the next try would be after 5 s, 5 min, 30 min."""
+    with cluster.connect(server.database) as connection, connection.transaction(force_rollback=True):
+        key = connection.execute(
+            "INSERT INTO smile.outbox (created_at, channel, recipient, template, attempts, sealed_parameters) "
+            "VALUES (smile.security_now() - make_interval(secs => %s), 'sms', '+628111', %s, %s, 'x') "
+            "RETURNING id, created_at", [age, template, tries]).fetchone()
+        connection.execute("SELECT smile.message_failed(%s, %s)", key)
+        assert connection.execute(
+            "SELECT failed_at IS NOT NULL, sealed_parameters IS NULL, next_attempt_at > smile.security_now() "
+            "FROM smile.outbox WHERE id = %s", key[:1]).fetchone() == (given_up, given_up, not given_up)
+
+
 def test_a_job_is_seen_by_whom_it_belongs_to(server, actors, db):
     member, other = actors.member(), actors.member()
     job = db.execute(
