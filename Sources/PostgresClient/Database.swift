@@ -33,8 +33,9 @@ package final class Database {
       .dedicated, configuration, size: configuration.dedicatedConnections, isOnDemand: true)
   }
 
-  /// Opens the shared and leased connections; returns when there is one of each kind, and the others follow. Throws when no connection of a kind could be made; the pools go on trying until
-  /// `close`, so a caller may also go on and answer `.unavailable` meanwhile.
+  /// Opens the shared and leased connections; returns when there is one of each kind, and the others follow. Throws
+  /// when no connection of a kind could be made; the pools go on trying until `close`, so a caller may also go on and
+  /// answer `.unavailable` meanwhile.
   package func start() async throws(DatabaseError) {
     let sharedStart = LoopActor.task { await self.failure(of: self.shared) }
     let leasedFailure = await failure(of: leased)
