@@ -136,6 +136,16 @@ def test_the_tag_of_an_employer_changes_with_the_month_that_brings_a_class(payro
     officer.patch(target, {"address": "Jl. Baru 1"}, headers={"If-Match": after.headers["ETag"]}).expect(200)
 
 
+def test_a_class_for_this_month_changes_the_tag_at_once(payroll, officer):
+    target = f"/v1/employers/{payroll.employer_id}"
+    tags = set()
+    for risk_class in (4, 5):
+        set_class(officer, payroll, "2026-11", risk_class).expect(201)
+        answer = officer.get(target).expect(200)
+        tags.add((answer.headers["ETag"], answer.json["risk_class"]))
+    assert len({tag for tag, _ in tags}) == 2 and {found for _, found in tags} == {4, 5}
+
+
 def test_a_decision_leaves_a_row_and_a_message(payroll, officer, api, actors, db):
     set_class(officer, payroll, "2026-12", 5).expect(201)
     details, = db.execute("SELECT details FROM smile.audit_log WHERE action = 'employer.risk_class_changed' "
