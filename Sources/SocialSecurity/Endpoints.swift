@@ -25,6 +25,8 @@ private let billingReaders: [Grant] = [.employer, .client("billings:read"), .off
 /// They name workers, whom officers open one by one.
 private let annualReaders: [Grant] = [.employer, .client("workers:read"), .client("returns:read")]
 private let certificateReaders: [Grant] = [.employer, .officer("manage_employers")]
+private let discrepancyReaders = annualReaders + [.officer("manage_employers")]
+private let reportReaders: [Grant] = [.member, .employer, .officer("manage_employers")]
 private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
 private let returnReaders: [Grant] = [
   .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
@@ -149,6 +151,8 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/members/me/employments", "listOwnEmployments", [.member], parameters: page,
       listOwnEmployments),
+    Endpoint(.POST, "/v1/members/me/leave_reports", "reportLeave", [.member], .idempotent, reportLeave),
+    Endpoint(.POST, "/v1/members/me/wage_disputes", "disputeWage", [.member], .idempotent, disputeWage),
     Endpoint(.GET, "/v1/members/me/bank_account", "getOwnBankAccount", [.member], getOwnBankAccount),
     Endpoint(.PUT, "/v1/members/me/bank_account", "putOwnBankAccount", [.member], .stepUp, putOwnBankAccount),
     // Not to be rehearsed: codes go out, and tries are counted.
@@ -271,6 +275,19 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders, parameters: ["period", "from", "to"],
       getSummary),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/discrepancies", "listDiscrepancies", discrepancyReaders,
+      parameters: ["period", "code"] + page, listDiscrepancies),
+    Endpoint(
+      .GET, "/v1/worker_reports", "listWorkerReports", reportReaders, parameters: ["status"] + page,
+      listWorkerReports),
+    Endpoint(.GET, "/v1/worker_reports/{worker_report_id}", "getWorkerReport", reportReaders, getWorkerReport),
+    Endpoint(
+      .POST, "/v1/worker_reports/{worker_report_id}/answer", "answerWorkerReport", [.employer(.payroll)], .idempotent,
+      answerWorkerReport),
+    Endpoint(
+      .POST, "/v1/worker_reports/{worker_report_id}/decision", "decideWorkerReport", [.officer("manage_employers")],
+      [.idempotent, .stepUp], decideWorkerReport),
     Endpoint(
       .GET, "/v1/employers/{employer_id}/annual_totals", "getAnnualTotals", annualReaders, .media,
       parameters: ["year"] + page, getAnnualTotals),

@@ -137,7 +137,10 @@ class Actors:
 
     def member(self, employer_token=None, employer_id=None, **about):
         """A worker with a confirmed account and a session."""
-        worker = self.worker(employer_token, employer_id, **about)
+        return self.account_of(self.worker(employer_token, employer_id, **about))
+
+    def account_of(self, worker):
+        """A confirmed account and a session for this worker."""
         number = next(numbers)
         email = f"anggota{number}@smile.test"
         form = {name: worker[name] for name in ("kpj", "nik", "full_name", "birth_date")}

@@ -26,22 +26,74 @@ def body_of(example):
     return example["body"].replace("…", "x" * example.get("fill", 0)).encode()
 
 
-def prepare(payroll, steps):
-    for step in steps:
-        if "ended" in step:
-            for worker in payroll.client.get(f"/v1/employers/{payroll.employer_id}/workers").expect(200).json["items"]:
-                payroll.client.acting(payroll.actor["employer_token"]).post(
-                    f"/v1/employers/{payroll.employer_id}/workers/{worker['id']}/termination",
-                    {"end_date": step["ended"], "reason": "layoff"}, key=True).expect(200)
-            continue
-        opened = payroll.open(step["period"], step["kind"])["id"]
-        payroll.client.put(f"/v1/returns/{opened}/lines", body=step["body"].encode(), headers={
-            "Content-Type": "text/csv"}).expect(200)
-        payroll.finalise(opened)
+class Stage:
+    """What comes before an example: returns, the record, and what the one worker says."""
+
+    def __init__(self, payroll, actors):
+        self.payroll, self.actors, self.token, self.report = payroll, actors, None, None
+        self.base = f"/v1/employers/{payroll.employer_id}/workers"
+        self.employer = payroll.client.acting(payroll.actor["employer_token"])
+
+    def prepare(self, steps):
+        for step in steps:
+            getattr(self, next(name for name in step if name not in ("period", "body", "wage_from")))(step)
+
+    def kind(self, step):
+        opened = self.payroll.open(step["period"], step["kind"])["id"]
+        if "body" in step:
+            self.payroll.client.put(f"/v1/returns/{opened}/lines", body=step["body"].encode(), headers={
+                "Content-Type": "text/csv"}).expect(200)
+        self.payroll.finalise(opened)
+
+    def workers(self):
+        return self.payroll.client.get(self.base).expect(200).json["items"]
+
+    def ended(self, step):
+        for worker in self.workers():
+            self.employer.post(f"{self.base}/{worker['id']}/termination", {
+                "end_date": step["ended"], "reason": "layoff"}, key=True).expect(200)
+
+    def wage(self, step):
+        worker, = self.workers()
+        tag = self.employer.get(f"{self.base}/{worker['id']}").headers["ETag"]
+        self.employer.patch(f"{self.base}/{worker['id']}", step, headers={"If-Match": tag}).expect(200)
+
+    def say(self, what, step):
+        worker, = self.workers()
+        member = self.actors.once("worker of the examples", lambda: self.actors.account_of(
+            worker | {"nik": "3174011501850901"}))
+        self.report = self.payroll.client.acting(member["token"]).post(
+            f"/v1/members/me/{what}", {"employment_id": worker["id"]} | step, key=True).expect(201).json["id"]
+
+    def leave_report(self, step):
+        self.say("leave_reports", step["leave_report"])
+
+    def wage_dispute(self, step):
+        self.say("wage_disputes", step["wage_dispute"])
+
+    def answer(self, step):
+        self.employer.post(f"/v1/worker_reports/{self.report}/answer", step["answer"], key=True).expect(200)
+
+    def decision(self, step):
+        officer = self.actors.once("officer", lambda: self.actors.officer("all"))
+        self.employer.acting(officer["token"]).post(
+            f"/v1/worker_reports/{self.report}/decision", step["decision"], key=True).expect(200)
 
 
-def run(payroll, rule, example):
-    prepare(payroll, example.get("given", []))
+def check_month(payroll, rule, example):
+    """A discrepancy of a month, told to the employer."""
+    found = payroll.client.get(
+        f"/v1/employers/{payroll.employer_id}/discrepancies?period={example['period']}").expect(200).json["items"]
+    assert [item["code"] for item in found] == [rule["code"]]
+    told, = found
+    assert (told["severity"], told["message"], told["fix"]) == (rule["severity"], rule["description"], rule["fix"])
+    assert told["rule"] == f"/v1/rules/{rule['code']}"
+
+
+def run(payroll, actors, rule, example):
+    Stage(payroll, actors).prepare(example.get("given", []))
+    if rule["applies_to"] == "month":
+        return check_month(payroll, rule, example)
     more = {"declared_totals": example["declared_totals"]} if "declared_totals" in example else {}
     if example["kind"] == "revised":
         more["reason"] = "Contoh"
@@ -70,7 +122,7 @@ def test_every_example_gets_exactly_its_finding(api, actors, bank):
         for example in rule["examples"]:
             # What needs no past may share an employer: a draft is given up again.
             payroll = Payroll(api, actors.payroll(), bank) if example.get("given") else fresh
-            run(payroll, rule, example)
+            run(payroll, actors, rule, example)
             for opened in payroll.client.get(f"/v1/employers/{payroll.employer_id}/returns").json["items"]:
                 if opened["status"] == "open":
                     tag = payroll.client.get(f"/v1/returns/{opened['id']}").headers["ETag"]

@@ -86,6 +86,10 @@ class Side:
                 "SELECT account_id, 'email', 'pindah@smile.test', gen_random_uuid(), now() + interval '1 hour' "
                 "FROM smile.account_grant WHERE kind = 'member' AND active AND member_id = %s RETURNING id",
                 [self.member["member_id"]]).fetchone()
+            self.ids["worker_report_id"], = connection.execute(
+                "INSERT INTO smile.worker_report (kind, member_id, employer_id, employment_id, period, claimed_wage, "
+                "answer_due) VALUES ('wage', %s, %s, %s, '2026-08-01', 8000000, '2026-11-30') RETURNING id",
+                [self.member["member_id"], self.employer["id"], self.member["employment_id"]]).fetchone()
 
     def upload(self, token, purpose):
         return self.api.request("POST", f"/v1/documents?purpose={purpose}", body=PDF, token=token,

@@ -84,6 +84,24 @@ enum EmployerProblems {
     ProblemText(
       "unit_code_used", 409, id: "Kode unit ini sudah dipakai.", en: "Another unit has this code."),
     ProblemText(
+      "employment_unknown", 422, id: "Anda tidak memiliki hubungan kerja tersebut.",
+      en: "You have no such employment."),
+    ProblemText(
+      "not_employed_then", 422, id: "Hubungan kerja ini tidak mencakup bulan tersebut.",
+      en: "The employment doesn't cover that month."),
+    ProblemText(
+      "report_pending", 409, id: "Laporan Anda tentang hal yang sama masih ditangani.",
+      en: "A report of yours about the same is under way."),
+    ProblemText(
+      "note_required", 422, id: "Bantahan memuat alasannya.", en: "Who contests says why."),
+    ProblemText(
+      "report_already_answered", 409, id: "Laporan ini sudah dijawab.", en: "The report was answered already."),
+    ProblemText(
+      "report_already_decided", 409, id: "Laporan ini sudah selesai.", en: "The report is settled already."),
+    ProblemText(
+      "answer_awaited", 409, id: "Pemberi kerja masih dapat menjawab sampai answer_due.",
+      en: "The employer may still answer until answer_due."),
+    ProblemText(
       "verification_quota_used", 429, id: "Kuota pemeriksaan data peserta untuk hari ini sudah habis.",
       en: "Today's quota of member verifications is used up."),
   ]
