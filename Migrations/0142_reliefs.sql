@@ -52,8 +52,8 @@ RETURN format(
   THEN 'relief.labour_intensive.class_%s_employer_pct' ELSE 'pu.rate.class_%s_employer_pct' END,
   to_char(smile.risk_class(employer, period), 'FMRN'));
 
--- As before, with the relief of the month and the size of the month.
-CREATE OR REPLACE FUNCTION smile.rates_of_month(employer uuid, period date) RETURNS smile.contribution_rates
+-- The rates of a month for a firm of that size whose JKK rate is the parameter of that name.
+CREATE FUNCTION smile.rates_for(jkk_parameter text, firm_size text, period date) RETURNS smile.contribution_rates
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   r smile.contribution_rates;
@@ -61,7 +61,7 @@ BEGIN
   r.jht_employer := smile.parameter('JHT', 'pu.rate.employer_pct', period) * 0.01;
   r.jht_worker := smile.parameter('JHT', 'pu.rate.worker_pct', period) * 0.01;
   -- PP 44/2015 Art. 16(1); PP 7/2025 Art. 4(1); PP 49/2020 Art. 10 for the months it covered.
-  r.jkk := smile.parameter('JKK', smile.jkk_rate_parameter(employer, period), period) * 0.01
+  r.jkk := smile.parameter('JKK', jkk_parameter, period) * 0.01
     * coalesce(smile.parameter_or_null('JKK', 'relief.covid.factor_pct_of_normal', period)::numeric * 0.01, 1);
   r.jkm := smile.parameter('JKM', 'pu.rate.employer_pct', period) * 0.01
     * coalesce(smile.parameter_or_null('JKM', 'relief.covid.factor_pct_of_normal', period)::numeric * 0.01, 1);
@@ -70,7 +70,7 @@ BEGIN
   r.jp_ceiling := smile.parameter('JP', 'wage_ceiling_idr', period);
   r.jp_cutoff := period
     - make_interval(years => smile.parameter('JP', 'retirement_age_years', period)::integer);
-  r.jp_mandatory := smile.firm_size(employer, period) = ANY (
+  r.jp_mandatory := firm_size = ANY (
     string_to_array(smile.parameter_text('JP', 'pu.mandatory_sizes', period), ' '));
   r.jkp_from_jkk := coalesce(smile.parameter_or_null('JKK', 'recomposition_to_jkp_pct', period)::numeric * 0.01, 0);
   r.jkp_from_jkm := coalesce(smile.parameter_or_null('JKM', 'recomposition_to_jkp_pct', period)::numeric * 0.01, 0);
@@ -81,6 +81,11 @@ BEGIN
   RETURN r;
 END
 $$;
+
+-- As before, with the relief of the month and the size of the month.
+CREATE OR REPLACE FUNCTION smile.rates_of_month(employer uuid, period date) RETURNS smile.contribution_rates
+LANGUAGE sql STABLE
+RETURN smile.rates_for(smile.jkk_rate_parameter(employer, period), smile.firm_size(employer, period), period);
 
 -- As before. Whoever has no relief is told of its open point too: the month alone is asked about here.
 CREATE OR REPLACE FUNCTION smile.rates_are_verified(period date) RETURNS boolean LANGUAGE sql STABLE

@@ -213,6 +213,12 @@ BEGIN
   SELECT * INTO r FROM smile.worker_report AS x WHERE x.id = wanted;
   IF NOT FOUND THEN
     PERFORM smile.fail(404, 'not_found');
+  ELSIF EXISTS (
+    SELECT FROM smile.account_grant AS g
+    WHERE g.account_id = smile.account_id() AND g.active
+      AND (g.member_id = r.member_id OR g.employer_id = r.employer_id))
+  THEN
+    PERFORM smile.fail(403, 'own_case');
   END IF;
   PERFORM FROM smile.employer AS x WHERE x.id = r.employer_id FOR SHARE;
   SELECT * INTO r FROM smile.worker_report AS x WHERE x.id = wanted FOR UPDATE;

@@ -11,7 +11,7 @@ extension Endpoints {
     EmployerStatements.all, RegistrationStatements.all, EmployerUserStatements.all, RiskClassStatements.all,
     ReliefStatements.all,
     WorkerStatements.all, ReadingBackStatements.all, CertificateStatements.all,
-    DiscrepancyStatements.all,
+    DiscrepancyStatements.all, CalculatorStatements.all,
     ReturnStatements.all, BillingStatements.all,
     PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,

@@ -365,6 +365,8 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/parameters", "listParameters", .open, parameters: ["as_of", "programme"] + page,
       listParameters),
+    Endpoint(.POST, "/v1/calculators/contribution", "calculateContribution", .open, calculateContribution),
+    Endpoint(.POST, "/v1/calculators/late_charge", "calculateLateCharge", .open, calculateLateCharge),
   ]
 
   static let documents: [Endpoint] = [

@@ -163,6 +163,19 @@ def test_the_officer_decides_what_is_contested(firm, officer):
     officer.post(f"{target}/decision", decision, key=True).expect(409, "report_already_decided")
 
 
+@pytest.mark.parametrize("whose", ["member", "employer"])
+def test_nobody_decides_in_their_own_case(firm, actors, api, db, whose):
+    worker, officer = firm.hire(), actors.officer("manage_employers")
+    report = dispute(worker, 9_000_000, confidential=True)
+    db.execute({
+        "member": "UPDATE smile.account_grant SET account_id = %s WHERE member_id = %s",
+        "employer": "INSERT INTO smile.account_grant (account_id, kind, employer_id, employer_role, active) "
+                    "VALUES (%s, 'employer', %s, 'viewer', true)"}[whose],
+               [officer["id"], {"member": worker["member_id"], "employer": firm.employer_id}[whose]])
+    api.acting(officer["token"]).post(f"/v1/worker_reports/{report['id']}/decision", {
+        "upheld": True, "note": "Sah"}, key=True).expect(403, "own_case")
+
+
 def test_a_dismissed_report_leaves_everything_as_it_was(firm, officer):
     worker = firm.hire()
     report = say_left(worker)

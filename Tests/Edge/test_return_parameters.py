@@ -103,7 +103,7 @@ def test_a_finalised_return_keeps_what_it_was_computed_with(payroll, db):
 
 def test_every_parameter_that_is_read_is_told(payroll, db):
     """The names in the function that computes against those told, over all months that differ in them."""
-    source, = db.execute("SELECT prosrc FROM pg_proc WHERE proname = 'rates_of_month'").fetchone()
+    source, = db.execute("SELECT prosrc FROM pg_proc WHERE proname = 'rates_for'").fetchone()
     read = {(programme, pattern or name) for programme, pattern, name in READ.findall(source)}
     assert len(read) > 12
     told = set()

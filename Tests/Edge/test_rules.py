@@ -2,9 +2,9 @@
 import base64
 import csv
 import pathlib
+import re
 
-import pytest
-
+from cluster import ROOT
 from payroll import balanced, bank, Payroll, payroll  # noqa: F401
 
 CODES = pathlib.Path(__file__).with_name("rule_codes.csv")
@@ -150,3 +150,21 @@ def test_whatever_is_found_is_a_rule(db):
     """The database holds the findings of all tests of this run: none has a code of its own."""
     assert db.execute("SELECT count(*) FROM smile.finding AS f LEFT JOIN smile.rule AS r USING (code)"
                       " WHERE r.code IS NULL").fetchone() == (0,)
+
+
+def test_whatever_could_be_found_is_a_rule(api, db, contract):
+    """What the reader of lines and the search for discrepancies can say, by their sources, whether a test met it or
+    not; findings in the database can't but be rules, by a foreign key."""
+    known = {rule["code"]: rule["applies_to"] for rule in rules(api)}
+    source = (ROOT / "Sources/SocialSecurity/Returns/PayrollLine.swift").read_text()
+    written = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', source))
+    assert len(written) > 12
+    # The faults of a wage are written without their subject.
+    assert {code for code in written if code not in known and f"wage_{code}" not in known} == set()
+    body, = db.execute("SELECT pg_get_functiondef('smile.month_discrepancies'::regproc)").fetchone()
+    searched = set(re.findall(r"SELECT '([a-z_]+)'::text", body))
+    of_months = {code for code, what in known.items() if what == "month"}
+    assert searched == of_months == set(contract.spec["components"]["schemas"]["DiscrepancyCode"]["enum"])
+    foreign = db.execute("SELECT count(*) FROM pg_constraint WHERE conrelid = 'smile.finding'::regclass"
+                         " AND contype = 'f' AND confrelid = 'smile.rule'::regclass AND convalidated").fetchone()
+    assert foreign == (1,)

@@ -99,6 +99,9 @@ enum EmployerProblems {
     ProblemText(
       "report_already_decided", 409, id: "Laporan ini sudah selesai.", en: "The report is settled already."),
     ProblemText(
+      "own_case", 403, id: "Laporan petugas sendiri atau tentang perusahaannya diputuskan oleh petugas lain.",
+      en: "Another officer decides on a report by the officer, or about the officer's own employer."),
+    ProblemText(
       "answer_awaited", 409, id: "Pemberi kerja masih dapat menjawab sampai answer_due.",
       en: "The employer may still answer until answer_due."),
     ProblemText(
