@@ -1,7 +1,8 @@
 import HTTPServer
 
 // The API on one page: method, path, operation, who may call, what guards it, its query parameters, and the function
-// that answers. `openapi.yaml` says the same to the outside; tests hold the two together.
+// that answers. `openapi.yaml` says the same to the outside; tests hold the two together. What employers read back
+// has a page of its own: Employers/ReadingBackEndpoints.swift.
 
 /// Owners see their documents; officers those of a claim or of an employer's registration, by row-level security.
 private let documentReaders: [Grant] = [
@@ -22,17 +23,9 @@ private let claimReaders: [Grant] = [.member] + claimOfficers
 private let everyPerson: [Grant] = [.member, .employer, .officer]
 private let clientManagers: [Grant] = [.employer(.admin), .officer("manage_clients")]
 private let billingReaders: [Grant] = [.employer, .client("billings:read"), .officer("manage_billing")]
-/// They name workers, whom officers open one by one.
-private let annualReaders: [Grant] = [.employer, .client("workers:read"), .client("returns:read")]
-private let certificateReaders: [Grant] = [.employer, .officer("manage_employers")]
-private let discrepancyReaders = annualReaders + [.officer("manage_employers")]
-private let reportReaders: [Grant] = [.member, .employer, .officer("manage_employers")]
 private let returnWriters: [Grant] = [.employer(.payroll), .client("returns:write")]
 private let returnReaders: [Grant] = [
   .employer, .client("returns:read"), .client("returns:write"), .officer("manage_billing"),
-]
-private let moneyReaders: [Grant] = [
-  .employer, .client("returns:read"), .client("returns:write"), .client("billings:read"), .officer("manage_billing"),
 ]
 /// The parameters of every list.
 private let page = ["limit", "after"]
@@ -40,8 +33,8 @@ private let page = ["limit", "after"]
 package enum Endpoints {
   package static func all(in environment: Configuration.Environment) -> [Endpoint] {
     [
-      operations, accounts, factors, officers, sessions, clients, members, selfEmployment, employers, returns, billing,
-      contributions, parameters, documents, claims, jobs, sandbox,
+      operations, accounts, factors, officers, sessions, clients, members, selfEmployment, employers, readingBack,
+      returns, billing, contributions, parameters, documents, claims, jobs, sandbox,
     ]
     .flatMap { $0 }
     .filter { environment != .production || !$0.options.contains(.sandbox) }
@@ -269,40 +262,6 @@ package enum Endpoints {
     Endpoint(.POST, "/v1/employers/{employer_id}/units", "createUnit", workerWriters, createUnit),
     Endpoint(.GET, "/v1/employers/{employer_id}/units/{unit_id}", "getUnit", unitReaders, getUnit),
     Endpoint(.PATCH, "/v1/employers/{employer_id}/units/{unit_id}", "updateUnit", workerWriters, updateUnit),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/obligations", "listObligations", moneyReaders,
-      parameters: ["from", "to", "state"] + page, listObligations),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders, parameters: ["period", "from", "to"],
-      getSummary),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/discrepancies", "listDiscrepancies", discrepancyReaders,
-      parameters: ["period", "code"] + page, listDiscrepancies),
-    Endpoint(
-      .GET, "/v1/worker_reports", "listWorkerReports", reportReaders, parameters: ["status"] + page,
-      listWorkerReports),
-    Endpoint(.GET, "/v1/worker_reports/{worker_report_id}", "getWorkerReport", reportReaders, getWorkerReport),
-    Endpoint(
-      .POST, "/v1/worker_reports/{worker_report_id}/answer", "answerWorkerReport", [.employer(.payroll)], .idempotent,
-      answerWorkerReport),
-    Endpoint(
-      .POST, "/v1/worker_reports/{worker_report_id}/decision", "decideWorkerReport", [.officer("manage_employers")],
-      [.idempotent, .stepUp], decideWorkerReport),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/annual_totals", "getAnnualTotals", annualReaders, .media,
-      parameters: ["year"] + page, getAnnualTotals),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/statement", "getStatement", moneyReaders, .media, parameters: ["as_of"],
-      getStatement),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/certificates", "listCertificates", certificateReaders, parameters: page,
-      listCertificates),
-    Endpoint(
-      .POST, "/v1/employers/{employer_id}/certificates", "issueCertificate", [.employer(.payroll)], issueCertificate),
-    Endpoint(
-      .GET, "/v1/employers/{employer_id}/certificates/{certificate_id}", "getCertificate", certificateReaders, .media,
-      getCertificate),
-    Endpoint(.GET, "/v1/verifications/{code}", "verifyCertificate", .open, verifyCertificate),
     // Not to be rehearsed: a rehearsal would leave no trace and use no quota.
     Endpoint(.POST, "/v1/member_verifications", "verifyMembers", workerWriters, .secret, verifyMembers),
   ]
