@@ -19,10 +19,13 @@ BEGIN ATOMIC
     SELECT r.period::date FROM smile.contribution_return AS r
     WHERE r.employer_id = employer AND r.status = 'finalised'),
   money AS (
-    SELECT b.period::date AS period, sum(b.amount)::bigint AS billed, sum(b.paid_amount)::bigint AS paid
+    SELECT b.period::date AS period, min(b.due_date) AS due_date, sum(b.amount)::bigint AS billed,
+      sum(b.paid_amount)::bigint AS paid
     FROM smile.billing AS b WHERE b.employer_id = employer GROUP BY 1),
   known AS (
-    SELECT m.period, smile.due_date(m.period) AS due_date, coalesce(y.billed, 0) AS billed, coalesce(y.paid, 0) AS paid,
+    -- What was billed keeps its day, whatever becomes of the calendar of holidays.
+    SELECT m.period, coalesce(y.due_date, smile.due_date(m.period)) AS due_date, coalesce(y.billed, 0) AS billed,
+      coalesce(y.paid, 0) AS paid,
       EXISTS (
         SELECT FROM smile.contribution_return AS r
         WHERE r.employer_id = employer AND r.period = m.period AND r.status = 'finalised'

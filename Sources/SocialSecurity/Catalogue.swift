@@ -13,7 +13,8 @@ extension Endpoints {
     WorkerStatements.all, ReadingBackStatements.all, CertificateStatements.all,
     DiscrepancyStatements.all, CalculatorStatements.all,
     ReturnStatements.all, BillingStatements.all,
-    PaymentStatements.all, ContributionStatements.all, ParameterStatements.all,
+    PaymentStatements.all, BankStatementStatements.all, ContributionStatements.all, ParameterStatements.all,
+    HolidayStatements.all,
     DocumentStatements.all, ClaimStatements.all, JobStatements.all, SandboxStatements.all,
   ].flatMap { $0 }
 

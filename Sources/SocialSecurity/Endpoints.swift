@@ -303,11 +303,22 @@ package enum Endpoints {
       .POST, "/v1/payments/{payment_id}/reversal", "reversePayment", [.bank("payments:notify")], .idempotent,
       reversePayment),
     Endpoint(
+      .POST, "/v1/payment_statements", "takePaymentStatement", [.bank("payments:notify")], .idempotent,
+      parameters: ["statement_date", "count", "amount"], takePaymentStatement),
+    Endpoint(
+      .GET, "/v1/payment_statements/{statement_id}", "getPaymentStatement",
+      [.bank("payments:notify"), .officer("manage_billing")], parameters: page, getPaymentStatement),
+    Endpoint(
       .GET, "/v1/payment_exceptions", "listPaymentExceptions", [.officer("manage_billing")],
       parameters: ["status"] + page, listPaymentExceptions),
     Endpoint(
       .POST, "/v1/payment_exceptions/{exception_id}/resolution", "resolvePaymentException",
       [.officer("manage_billing")], [.idempotent, .stepUp], resolvePaymentException),
+    Endpoint(
+      .POST, "/v1/payment_exceptions/{exception_id}/decision", "decidePaymentException",
+      [.officer("manage_billing")], [.idempotent, .stepUp], decidePaymentException),
+    Endpoint(
+      .GET, "/v1/jht_advances", "listJHTAdvances", [.officer("manage_billing")], parameters: page, listJHTAdvances),
   ]
 
   static let contributions: [Endpoint] = [
@@ -326,6 +337,9 @@ package enum Endpoints {
       listParameters),
     Endpoint(.POST, "/v1/calculators/contribution", "calculateContribution", .open, calculateContribution),
     Endpoint(.POST, "/v1/calculators/late_charge", "calculateLateCharge", .open, calculateLateCharge),
+    Endpoint(.GET, "/v1/holidays", "listHolidays", .open, parameters: ["year"] + page, listHolidays),
+    Endpoint(.PUT, "/v1/holidays/{day}", "putHoliday", [.officer("manage_parameters")], .stepUp, putHoliday),
+    Endpoint(.DELETE, "/v1/holidays/{day}", "deleteHoliday", [.officer("manage_parameters")], .stepUp, deleteHoliday),
   ]
 
   static let documents: [Endpoint] = [

@@ -13,7 +13,8 @@ STAGING = {"return_staging"}
 # Nothing of these is ever changed or removed by the server: corrections are new rows.
 APPEND_ONLY = {"audit_log", "ledger_transaction", "posting", "security_event", "claim_event", "claim_decision",
                "claim_approval", "claim_payment", "contribution", "payment", "payment_reversal",
-               "payment_exception", "settlement", "signed_message"}
+               "payment_exception", "settlement", "signed_message", "payment_statement", "payment_statement_row",
+               "late_fine", "jht_advance"}
 
 # Where smile_auth sees every row: identity, and what registration, log-in and the officers' search compare.
 IDENTITY = {"account", "account_grant", "employer_invitation", "mail_token", "security_event", "security_event_kind",
@@ -101,6 +102,12 @@ DEFINERS = {
         "approve_income_band": "wants an officer who manages parameters",
         "bill_self_employed": "the caller's own",
         "book": "not the server's to call",
+        "cover_overdrawn": "a trigger; answers nothing",
+        "decide_payment_exception": "wants an officer who manages billing",
+        "charge_begun_months": "smile_jobs alone",
+        "drop_statement": "a trigger; of a job that failed",
+        "run_statement_job": "smile_jobs alone; as the bank that sent it",
+        "take_statement": "wants a bank's client",
         "book_claim_payment": "compares the claim with the caller",
         "change_self_employment": "the caller's own",
         "change_workers": "the caller's employer's",

@@ -60,8 +60,25 @@ def officer(actors, api):
     return api.acting(found["token"])
 
 
-def resolve(officer, exception, status=200, code_=None, **body):
-    return officer.post(f"/v1/payment_exceptions/{exception}/resolution", body, key=True).expect(status, code_).json
+@pytest.fixture
+def second(actors, api, officer):
+    """Another officer, who lets money move."""
+    found = actors.once("second billing officer", lambda: actors.officer("manage_billing"))
+    actors.prove(found["token"])
+    return api.acting(found["token"])
+
+
+def resolve(officer, exception, status=200, code_=None, second=None, decided=200, decided_code=None, **body):
+    """What an officer asks for; where it moves money, what comes of it by the second one."""
+    asked = officer.post(f"/v1/payment_exceptions/{exception}/resolution", body, key=True).expect(status, code_).json
+    if second is None:
+        return asked
+    return decide(second, exception, decided, decided_code)
+
+
+def decide(officer, exception, status=200, code_=None, approved=True):
+    return officer.post(f"/v1/payment_exceptions/{exception}/decision", {"approved": approved}, key=True
+                        ).expect(status, code_).json
 
 
 def test_a_reference_is_its_own_banks(payroll, bank, api, actors):
@@ -79,13 +96,13 @@ def test_a_reference_is_its_own_banks(payroll, bank, api, actors):
 
 def test_a_surplus_pays_what_is_open_and_then_the_next_month(payroll, bank, db):
     """The order of allocation: the code's own billing, open ones by due date, the next one when it is issued."""
-    first, second = billed(payroll, "2026-08"), billed(payroll, "2026-09")
+    first, second = billed(payroll, "2026-10"), billed(payroll, "2026-11")
     made = notify(bank, second["payment_code"], second["amount"] + 1_000)
     assert (made["applied"], made["settled"]) == (second["amount"], True)
     assert (billing(payroll, first)["paid_by_credit"], credit(payroll)) == (1_000, 0)
     notify(bank, first["payment_code"], first["amount"])
     assert (billing(payroll, first)["paid_by_credit"], credit(payroll)) == (0, 1_000)
-    third = billed(payroll, "2026-10")
+    third = billed(payroll, "2026-11", kind="supplementary")
     assert (third["paid_amount"], third["paid_by_credit"], third["status"]) == (1_000, 1_000, "partially_paid")
     assert credit(payroll) == 0
     notify(bank, third["payment_code"], third["amount"] - 1_000)
@@ -95,17 +112,17 @@ def test_a_surplus_pays_what_is_open_and_then_the_next_month(payroll, bank, db):
 
 
 def test_a_credit_may_pay_the_whole_next_billing(payroll, bank, db):
-    first = billed(payroll, "2026-09")
+    first = billed(payroll, "2026-10")
     notify(bank, first["payment_code"], 3 * first["amount"])
-    second = billed(payroll, "2026-10")
+    second = billed(payroll, "2026-11")
     assert (second["status"], second["paid_at"]) == ("paid", second["issued_at"])
     assert months(db, payroll) == 2 and credit(payroll) == 3 * first["amount"] - first["amount"] - second["amount"]
 
 
 def test_what_a_finalisation_would_do_with_a_credit_leaves_no_trace(payroll, bank, db):
-    first = billed(payroll, "2026-09")
+    first = billed(payroll, "2026-10")
     notify(bank, first["payment_code"], 2 * first["amount"])
-    opened = payroll.open("2026-10")
+    opened = payroll.open("2026-11")
     payroll.send(opened["id"], [line(12_000_000)])
     before = accounts(db, payroll)
     payroll.client.post(f"/v1/returns/{opened['id']}/finalisation?validate_only=true").expect(200)
@@ -148,23 +165,30 @@ def test_a_reversal_spares_what_others_of_the_month_paid(payroll, bank, db):
 
 
 def test_a_reversal_that_takes_a_surplus_opens_what_the_surplus_paid(payroll, bank, db):
-    first = billed(payroll, "2026-09")
+    first = billed(payroll, "2026-10")
     made = notify(bank, first["payment_code"], 2 * first["amount"])
-    second = billed(payroll, "2026-10")
+    second = billed(payroll, "2026-11")
     assert second["status"] == "paid"
     reverse(bank, made["id"])
     assert [billing(payroll, b)["status"] for b in (first, second)] == ["unpaid", "unpaid"]
     assert months(db, payroll) == 0 and credit(payroll) == 0
 
 
-def test_a_code_that_nobody_gave_out_waits_for_an_officer(payroll, bank, officer, db):
+def test_a_code_that_nobody_gave_out_waits_for_an_officer(payroll, bank, officer, second, db):
     about = billed(payroll)
     made = notify(bank, UNKNOWN, about["amount"])
     assert (made["applied"], made["settled"], "billing_id" in made) == (0, False, False)
     exception = made["exception"]["id"]
     queue = officer.get("/v1/payment_exceptions?status=open&limit=200").expect(200).json["items"]
     assert next(e for e in queue if e["id"] == exception)["payment"]["amount"] == about["amount"]
-    done = resolve(officer, exception, action="assign", payment_code=about["payment_code"])
+    asked = resolve(officer, exception, action="assign", payment_code=about["payment_code"])
+    assert (asked["status"], asked["requested"]["action"]) == ("open", "assign")
+    assert billing(payroll, about)["status"] == "unpaid"
+    decide(officer, exception, 403, "own_request")
+    resolve(second, exception, 409, "resolution_requested", action="return")
+    decide(officer, exception, approved=False)   # taken away again
+    decide(second, exception, 409, "resolution_not_requested")
+    done = resolve(officer, exception, second=second, action="assign", payment_code=about["payment_code"])
     assert (done["resolution"], done["payment"]["billing_id"]) == ("assigned", about["id"])
     assert billing(payroll, about)["status"] == "paid" and months(db, payroll) == 1
     reverse(bank, made["id"])
@@ -172,7 +196,7 @@ def test_a_code_that_nobody_gave_out_waits_for_an_officer(payroll, bank, officer
     assert notify(bank, UNKNOWN, about["amount"], 200, ref=made["bank_reference"]) == made
 
 
-def test_a_billing_paid_twice_waits_for_an_officer_and_pays_nothing_twice(payroll, bank, officer, db):
+def test_a_billing_paid_twice_waits_for_an_officer_and_pays_nothing_twice(payroll, bank, officer, second, db):
     about = billed(payroll)
     notify(bank, about["payment_code"], about["amount"])
     again = [notify(bank, about["payment_code"], about["amount"]) for _ in range(2)]
@@ -180,25 +204,27 @@ def test_a_billing_paid_twice_waits_for_an_officer_and_pays_nothing_twice(payrol
     assert credit(payroll) == 2 * about["amount"] and months(db, payroll) == 1
     resolve(officer, again[0]["exception"]["id"], 422, "action_not_possible", action="assign",
             payment_code=about["payment_code"])
-    done = resolve(officer, again[0]["exception"]["id"], action="return")
+    done = resolve(officer, again[0]["exception"]["id"], second=second, action="return")
     assert (done["resolution"], done["payment"]["returned_amount"]) == ("returned", about["amount"])
     assert accounts(db, payroll)["payable.refund"] == -about["amount"] and credit(payroll) == about["amount"]
     resolve(officer, again[0]["exception"]["id"], 409, "exception_already_resolved", action="keep")
-    billed(payroll, "2026-09")   # takes the credit
-    resolve(officer, again[1]["exception"]["id"], 409, "credit_already_used", action="return")
+    billed(payroll, "2026-11")   # takes the credit
+    resolve(officer, again[1]["exception"]["id"], second=second, decided=409, decided_code="credit_already_used",
+            action="return")
+    decide(second, again[1]["exception"]["id"], approved=False)
     resolve(officer, again[1]["exception"]["id"], action="keep")
     reverse(bank, again[0]["id"])   # the bank fetched it itself
     assert "payable.refund" not in accounts(db, payroll)
 
 
-def test_suspense_goes_back_whole_and_a_reversal_closes_the_queue(bank, officer, db):
+def test_suspense_goes_back_whole_and_a_reversal_closes_the_queue(bank, officer, second, db):
     def suspense():
         return db.execute("SELECT coalesce(sum(amount), 0)::bigint FROM smile.posting "
                           "WHERE account = 'payable.suspense'").fetchone()[0]
     before = suspense()
     one, other = notify(bank, UNKNOWN, 700), notify(bank, UNKNOWN, 50)
     assert suspense() == before - 750
-    assert resolve(officer, one["exception"]["id"], action="return")["payment"]["returned_amount"] == 700
+    assert resolve(officer, one["exception"]["id"], second=second, action="return")["payment"]["returned_amount"] == 700
     reverse(bank, other["id"])
     assert suspense() == before
     resolve(officer, other["exception"]["id"], 409, "exception_already_resolved", action="return")
@@ -241,8 +267,8 @@ def test_notices_and_reversals_of_one_payment_at_once(server, payroll, bank, db)
 
 def test_payments_while_the_next_month_is_finalised(server, payroll, bank, db):
     """A surplus on its way meets the billing that it should pay: in either order it does."""
-    first = billed(payroll, "2026-09")
-    opened = payroll.open("2026-10")
+    first = billed(payroll, "2026-10")
+    opened = payroll.open("2026-11")
     payroll.send(opened["id"], [line(12_000_000)])
 
     def pay(amount):
@@ -261,17 +287,18 @@ def test_payments_while_the_next_month_is_finalised(server, payroll, bank, db):
         second["amount"], 4 * (first["amount"] // 2 + 1) - first["amount"])
 
 
-def test_two_officers_resolve_one_exception_once(server, payroll, bank, officer):
+def test_two_officers_let_one_exception_move_money_once(server, payroll, bank, officer, second, db):
     about = billed(payroll)
     exception = notify(bank, UNKNOWN, about["amount"])["exception"]["id"]
+    resolve(officer, exception, action="assign", payment_code=about["payment_code"])
 
-    def act(action):
-        body = {"action": action} | ({"payment_code": about["payment_code"]} if action == "assign" else {})
-        with Client(server, officer.token) as client:
-            return client.post(f"/v1/payment_exceptions/{exception}/resolution", body, key=True).status
+    def act(_):
+        with Client(server, second.token) as client:
+            return client.post(f"/v1/payment_exceptions/{exception}/decision", {"approved": True}, key=True).status
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(act, ["assign", "return"] * 2)) == [200, 409, 409, 409]
+        assert sorted(pool.map(act, range(4))) == [200, 409, 409, 409]
+    assert billing(payroll, about)["received_amount"] == about["amount"] and months(db, payroll) == 1
 
 
 def test_any_order_of_notices_and_reversals_ends_in_the_same_balances(api, actors, bank, db):

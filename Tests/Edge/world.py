@@ -133,6 +133,10 @@ class Side:
             "payment_code": "999999999991", "amount": 1, "paid_at": "2026-11-05T01:00:00Z", "bank_reference": "W1"},
             token=self.bank["token"], key=True).expect(201).json
         self.ids |= {"payment_id": made["id"], "exception_id": made["exception"]["id"]}
+        self.ids["statement_id"] = self.api.post(
+            "/v1/payment_statements?statement_date=2026-11-01&count=0&amount=0", token=self.bank["token"], key=True,
+            body=b"type,bank_reference,payment_code,amount,at,reason\n", headers={"Content-Type": "text/csv"}
+        ).expect(201).json["id"]
 
     def open_return(self, period):
         return self.api.post(f"/v1/employers/{self.employer['id']}/returns", {"period": period, "kind": "regular"},

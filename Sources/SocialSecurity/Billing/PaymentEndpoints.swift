@@ -42,8 +42,24 @@ func resolvePaymentException(_ call: Call) async throws(Failure) -> Response {
   var work = try call.change()
   try work.add(ReturnStatements.patience)
   try work.add(
-    PaymentStatements.resolve, call.id("exception_id"), resolution.action.rawValue, resolution.code)
+    PaymentStatements.resolve, call.id("exception_id"), resolution.action.rawValue, resolution.code,
+    resolution.reason)
   return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
+}
+
+/// The second pair of eyes: money moves when another officer than the one who asked says so.
+func decidePaymentException(_ call: Call) async throws(Failure) -> Response {
+  let decision = try await call.input(ExceptionDecision.self)
+  var work = try call.change()
+  try work.add(ReturnStatements.patience)
+  try work.add(PaymentStatements.decide, call.id("exception_id"), decision.isApproved)
+  return try await call.answer(writing: work, within: ReturnStatements.patienceLimit)
+}
+
+/// JHT that was paid out and whose months were taken back since.
+func listJHTAdvances(_ call: Call) async throws(Failure) -> Response {
+  let page = try await call.page()
+  return try await call.answer(reading: PaymentStatements.advances, page.after, page.limit)
 }
 
 enum PaymentStatements {
@@ -59,8 +75,15 @@ enum PaymentStatements {
     "payments.exceptions", "SELECT smile.list_payment_exceptions($1, $2, $3)", Bool?.self, SQLUUID?.self, Int32.self)
 
   static let resolve = Statement(
-    "payments.resolve", "SELECT status, body, etag, location FROM smile.resolve_payment_exception($1, $2, $3)",
-    SQLUUID.self, String.self, String?.self)
+    "payments.resolve", "SELECT status, body, etag, location FROM smile.resolve_payment_exception($1, $2, $3, $4)",
+    SQLUUID.self, String.self, String?.self, String?.self)
 
-  static let all: [any StatementDescription] = [record, reverse, exceptions, resolve]
+  static let decide = Statement(
+    "payments.decide", "SELECT status, body, etag, location FROM smile.decide_payment_exception($1, $2)",
+    SQLUUID.self, Bool.self)
+
+  static let advances = Statement(
+    "payments.advances", "SELECT smile.list_jht_advances($1, $2)", SQLUUID?.self, Int32.self)
+
+  static let all: [any StatementDescription] = [record, reverse, exceptions, resolve, decide, advances]
 }

@@ -41,21 +41,38 @@ enum ExceptionStatus: String, JSONChoice {
   case open, resolved
 }
 
-/// What an officer does with money that matched nothing.
+/// What an officer does with money that matched nothing, or with what a bank told and can't be so.
 struct ExceptionResolution: Input {
   enum Action: String, JSONChoice {
-    case assign, `return`, keep
+    case assign, `return`, keep, dismiss
   }
 
   let action: Action
   /// Of the billing that the payment was meant for; with `assign` alone.
   let code: String?
+  /// With `dismiss` alone.
+  let reason: String?
 
   static func read(_ fields: inout JSONFields) -> ExceptionResolution? {
     guard let action = fields.required("action", Action.self) else { return nil }
-    guard action == .assign else { return ExceptionResolution(action: action, code: nil) }
-    guard let code = fields.required("payment_code", PaymentCode.self) else { return nil }
-    return ExceptionResolution(action: action, code: code.digits)
+    switch action {
+    case .assign:
+      guard let code = fields.required("payment_code", PaymentCode.self) else { return nil }
+      return ExceptionResolution(action: action, code: code.digits, reason: nil)
+    case .dismiss:
+      guard let reason = fields.required("reason", text: .line(1...500)) else { return nil }
+      return ExceptionResolution(action: action, code: nil, reason: reason)
+    case .return, .keep: return ExceptionResolution(action: action, code: nil, reason: nil)
+    }
+  }
+}
+
+/// What a second officer says of money that the first one wants to move.
+struct ExceptionDecision: Input {
+  let isApproved: Bool
+
+  static func read(_ fields: inout JSONFields) -> ExceptionDecision? {
+    fields.required("approved", Bool.self).map { ExceptionDecision(isApproved: $0) }
   }
 }
 

@@ -12,6 +12,15 @@ enum PaymentProblems {
       "reversed_before_paid", 422, id: "Pembatalan tidak mungkin mendahului pembayarannya.",
       en: "A payment can't be reversed before it was made."),
     ProblemText(
+      "day_lies_ahead", 422, id: "Hari ini belum tiba.", en: "This day lies in the future."),
+    ProblemText(
+      "control_totals_differ", 422,
+      id: "Jumlah baris atau nilai tidak sama dengan yang dinyatakan; tidak ada yang dibukukan.",
+      en: "The rows don't add up to the declared control totals; nothing was booked."),
+    ProblemText(
+      "statement_exists", 409, id: "Rekening koran hari itu sudah diterima dengan isi lain.",
+      en: "That day's statement was taken already, with other content."),
+    ProblemText(
       "bank_reference_used", 409, id: "Nomor bank ini sudah dipakai untuk pembayaran lain.",
       en: "The bank reference was used for another payment."),
     ProblemText(
@@ -20,6 +29,12 @@ enum PaymentProblems {
     ProblemText(
       "exception_already_resolved", 409, id: "Pengecualian ini sudah diselesaikan.",
       en: "This exception was resolved already."),
+    ProblemText(
+      "resolution_requested", 409, id: "Penyelesaian sudah diminta dan menunggu petugas lain.",
+      en: "A resolution was requested already and waits for another officer."),
+    ProblemText(
+      "resolution_not_requested", 409, id: "Belum ada penyelesaian yang diminta.",
+      en: "No resolution was requested."),
     ProblemText(
       "credit_already_used", 409, id: "Kelebihan bayar ini sudah dipakai untuk tagihan lain.",
       en: "The surplus has paid another billing since."),

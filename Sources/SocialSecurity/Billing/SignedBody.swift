@@ -43,7 +43,8 @@ struct SignedBody {
         throw .bug
       }
       if codes.contains(where: { key.isValid($0, for: head + bytes) }) {
-        return SignedBody(bytes: bytes, message: (id, SHA256.hash(call.request.path + [0] + bytes)))
+        return SignedBody(bytes: bytes, message: (id, SHA256.hash(
+          call.request.path + [0] + (call.request.query ?? []) + [0] + bytes)))
       }
     }
     throw Failure(403, "invalid_signature")

@@ -31,6 +31,6 @@ package enum JobOutcome: Sendable {
 /// Every kind of work there is.
 enum JobKinds {
   static let all: [any JobKind] = [
-    Housekeeping(), ReturnJob(name: "load_lines"), ReturnJob(name: "finalise_return"),
-  ]
+    Housekeeping()
+  ] + ReturnJob.all
 }
