@@ -133,7 +133,7 @@ class Side:
             "payment_code": "999999999991", "amount": 1, "paid_at": "2026-11-05T01:00:00Z", "bank_reference": "W1"},
             token=self.bank["token"], key=True).expect(201).json
         self.ids |= {"payment_id": made["id"], "exception_id": made["exception"]["id"]}
-        self.ids["statement_id"] = self.api.post(
+        self.payment_statement = self.api.post(
             "/v1/payment_statements?statement_date=2026-11-01&count=0&amount=0", token=self.bank["token"], key=True,
             body=b"type,bank_reference,payment_code,amount,at,reason\n", headers={"Content-Type": "text/csv"}
         ).expect(201).json["id"]
@@ -190,6 +190,8 @@ class World:
         found = dict(side.ids)
         if operation.id == "getReceipt":
             found["return_id"] = found["finalised"]
+        if operation.id == "getPaymentStatement":
+            found["statement_id"] = side.payment_statement
         if caller.kind == "employer":
             found["document_id"] = side.documents["employer"]
         if "officer:manage_employers" in caller.access:
