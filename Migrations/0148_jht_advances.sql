@@ -81,4 +81,27 @@ BEGIN ATOMIC
   FROM found AS f;
 END;
 
+-- As before; what an account lacks is covered in the moment that it does, so that no balance is below zero.
+CREATE OR REPLACE FUNCTION smile.list_jht_entries(after bigint, page integer) RETURNS json LANGUAGE sql STABLE
+BEGIN ATOMIC
+  WITH entry AS (
+    SELECT p.id, p.transaction_id, p.employer_id, p.period, -p.amount AS amount,
+      greatest(-sum(p.amount) OVER (ORDER BY p.id), 0)::bigint AS balance
+    FROM smile.posting AS p
+    WHERE p.member_id = (SELECT smile.member_id()) AND p.account = 'fund.jht'),
+  found AS (
+    SELECT e.*, row_number() OVER (ORDER BY e.id DESC) AS place
+    FROM entry AS e WHERE after IS NULL OR e.id < after
+    ORDER BY e.id DESC LIMIT page + 1)
+  SELECT json_strip_nulls(json_build_object(
+    'items', coalesce(json_agg(json_build_object(
+        'transaction_id', f.transaction_id, 'kind', t.kind, 'booked_at', t.booked_at,
+        'employer', CASE WHEN f.employer_id IS NOT NULL THEN
+          json_build_object('id', f.employer_id, 'name', smile.employer_name(f.employer_id)) END,
+        'period', smile.month_text(f.period), 'amount', f.amount, 'balance', f.balance)
+      ORDER BY f.place) FILTER (WHERE f.place <= page), '[]'),
+    'next_after', CASE WHEN count(*) > page THEN (SELECT g.id::text FROM found AS g WHERE g.place = page) END))
+  FROM found AS f JOIN smile.ledger_transaction AS t ON t.id = f.transaction_id;
+END;
+
 REVOKE EXECUTE ON FUNCTION smile.cover_overdrawn() FROM smile_api, smile_jobs, smile_auth;

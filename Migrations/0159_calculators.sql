@@ -54,6 +54,7 @@ BEGIN
   due := smile.due_date(period);
   unpaid.amount := calculate_late_charge.amount;
   unpaid.due_date := due;
+  unpaid.period := calculate_late_charge.period;
   RETURN json_build_object(
     'period', smile.month_text(period), 'due_date', due, 'amount', amount,
     'late_fine', smile.late_fine_body(unpaid, coalesce(as_of, smile.today())));

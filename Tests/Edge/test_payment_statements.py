@@ -9,7 +9,8 @@ import pytest
 
 from client import Client, new_key
 from payroll import balanced, bank, line, payroll, Payroll  # noqa: F401
-from test_payments import UNKNOWN, accounts, billed, billing, credit, months, notify, officer, reference, resolve, reverse
+from test_payments import (UNKNOWN, accounts, billed, billing, credit, months, notify, officer,  # noqa: F401
+                           reference, resolve, reverse)
 from test_signatures import Bank
 
 HEADER = "type,bank_reference,payment_code,amount,at,reason"

@@ -126,6 +126,8 @@ def test_a_month_from_open_to_paid(payroll, db):
     assert state("2026-07") == "missing"   # July in Jakarta
     owed = summary(payroll, "period=2026-08")[0]["outstanding"]
     assert obligations(payroll)["arrears"] == {"months": 2, "outstanding": owed, "oldest": "2026-07"}
+    assert {e["effect"] for e in obligations(payroll)["arrears_effects"]} == {
+        "agency_pays", "account_pays", "months_missing"}
     assert [i["period"] for i in obligations(payroll, "?state=missing")["items"]] == ["2026-07"]
 
 
@@ -152,6 +154,20 @@ def test_pages_hold_every_month_once(payroll, db):
         seen += [item["period"] for item in page["items"]]
         after = f"&after={page['next_after']}" if "next_after" in page else None
     assert seen == [f"{n // 12}-{n % 12 + 1:02}" for n in range(2026 * 12 + 10, 2024 * 12 - 1, -1)]
+
+
+def test_what_arrears_do_to_benefits(db):
+    """Up to three months the agency pays; beyond, the employer does first (PP 6/2025 Art. 39(1)). JKK and JKM follow
+    the same pattern from memory, and say so; JHT pays what is in the account."""
+    def effects(count):
+        found = db.execute("SELECT smile.arrears_effects(%s)", [count]).fetchone()[0]
+        return found and {e["programme"]: (e["effect"], e["verified"], e["grade"]) for e in found}
+    rest = {"jht": ("account_pays", True, "found"), "jp": ("months_missing", True, "derived")}
+    assert effects(0) is None
+    assert effects(3) == rest | {"jkp": ("agency_pays", True, "law"), "jkk": ("agency_pays", False, "memory"),
+                                 "jkm": ("agency_pays", False, "memory")}
+    assert effects(4) == rest | {"jkp": ("employer_pays_first", True, "law"), "jkm": (
+        "employer_pays_first", False, "memory"), "jkk": ("employer_pays_first", False, "memory")}
 
 
 def test_the_officer_sees_the_arrears(payroll, actors, api):

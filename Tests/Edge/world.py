@@ -190,6 +190,10 @@ class World:
         found = dict(side.ids)
         if operation.id == "getReceipt":
             found["return_id"] = found["finalised"]
+        if "{day}" in operation.path:
+            found["day"] = self.sql(
+                "INSERT INTO smile.holiday (day, name_id, name_en) VALUES ('2031-05-06', 'Uji', 'Test') "
+                "ON CONFLICT (day) DO UPDATE SET name_en = 'Test' RETURNING day")[0]
         if operation.id == "getPaymentStatement":
             found["statement_id"] = side.payment_statement
         if caller.kind == "employer":
