@@ -142,7 +142,8 @@ RETURN (
     'id', (p).id, 'billing_id', coalesce((p).billing_id, (p).self_employed_billing_id),
     'payment_code', (p).payment_code, 'amount', (p).amount, 'paid_at', (p).paid_at,
     'bank_reference', (p).bank_reference, 'received_at', (p).received_at,
-    'applied', coalesce(b.paid_amount - was_paid, o.paid_amount - was_paid, 0),
+    -- In a statement others of its billing may have been taken back.
+    'applied', greatest(coalesce(b.paid_amount - was_paid, o.paid_amount - was_paid, 0), 0),
     'settled', coalesce(b.paid_amount = b.amount AND was_paid < b.amount,
       o.status = 'paid' AND was_paid < o.paid_amount, false),
     'reversed_at', (p).reversed_at,

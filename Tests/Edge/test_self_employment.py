@@ -363,7 +363,9 @@ def test_a_withdrawn_billing_frees_its_months(enrol, officers):
     exception = late["exception"]["id"]
     officer.post(f"/v1/payment_exceptions/{exception}/resolution", {"action": "assign", "payment_code":
                  first["payment_code"]}, key=True).expect(422, "action_not_possible")
-    done = officer.post(f"/v1/payment_exceptions/{exception}/resolution", {"action": "return"}, key=True).expect(200)
+    officer.post(f"/v1/payment_exceptions/{exception}/resolution", {"action": "return"}, key=True).expect(200)
+    done = officers("manage_billing").post(f"/v1/payment_exceptions/{exception}/decision", {"approved": True}, key=True
+                                           ).expect(200)
     assert done.json["payment"]["returned_amount"] == 5_000 and done.json["payment"]["member_id"] == member.id
     assert member.state()["credit"] == 0
 
