@@ -88,19 +88,23 @@ LANGUAGE sql STABLE
 RETURN smile.rates_for(smile.jkk_rate_parameter(employer, period), smile.firm_size(employer, period), period);
 
 -- As before. Whoever has no relief is told of its open point too: the month alone is asked about here.
-CREATE OR REPLACE FUNCTION smile.rates_are_verified(period date) RETURNS boolean LANGUAGE sql STABLE
-RETURN (
-  SELECT bool_and(p.verified) FROM smile.legal_parameter AS p
-  WHERE p.valid_from <= rates_are_verified.period
-    AND (p.valid_to IS NULL OR p.valid_to >= rates_are_verified.period)
-    AND (p.programme IN ('JHT', 'JKK', 'JKM', 'JP') AND p.parameter LIKE 'pu.rate.%'
-      OR p.programme = 'JKK' AND p.parameter LIKE 'relief.labour_intensive.%'
-      OR (p.programme, p.parameter) IN (
-        ('JKK', 'relief.covid.factor_pct_of_normal'), ('JKM', 'relief.covid.factor_pct_of_normal'),
-        ('JKK', 'recomposition_to_jkp_pct'), ('JKM', 'recomposition_to_jkp_pct'), ('JP', 'wage_ceiling_idr'),
-        ('JP', 'retirement_age_years'), ('JP', 'pu.mandatory_sizes'), ('JKP', 'rate.state_pct'),
-        ('JKP', 'wage_ceiling_idr'), ('JKP', 'eligibility.max_age_at_registration_years'),
-        ('ALL', 'pu.contribution_rounding'))));
+-- In PL/pgSQL it is planned once a connection: small returns ask it often.
+CREATE OR REPLACE FUNCTION smile.rates_are_verified(period date) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT bool_and(p.verified) FROM smile.legal_parameter AS p
+    WHERE p.valid_from <= rates_are_verified.period
+      AND (p.valid_to IS NULL OR p.valid_to >= rates_are_verified.period)
+      AND (p.programme IN ('JHT', 'JKK', 'JKM', 'JP') AND p.parameter LIKE 'pu.rate.%'
+        OR p.programme = 'JKK' AND p.parameter LIKE 'relief.labour_intensive.%'
+        OR (p.programme, p.parameter) IN (
+          ('JKK', 'relief.covid.factor_pct_of_normal'), ('JKM', 'relief.covid.factor_pct_of_normal'),
+          ('JKK', 'recomposition_to_jkp_pct'), ('JKM', 'recomposition_to_jkp_pct'), ('JP', 'wage_ceiling_idr'),
+          ('JP', 'retirement_age_years'), ('JP', 'pu.mandatory_sizes'), ('JKP', 'rate.state_pct'),
+          ('JKP', 'wage_ceiling_idr'), ('JKP', 'eligibility.max_age_at_registration_years'),
+          ('ALL', 'pu.contribution_rounding'))));
+END
+$$;
 
 CREATE FUNCTION smile.relief_body(wanted uuid) RETURNS json LANGUAGE sql STABLE
 RETURN (

@@ -23,23 +23,6 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION smile.rates_are_verified(period date) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  RETURN (
-    SELECT bool_and(p.verified) FROM smile.legal_parameter AS p
-    WHERE p.valid_from <= rates_are_verified.period
-      AND (p.valid_to IS NULL OR p.valid_to >= rates_are_verified.period)
-      AND (p.programme IN ('JHT', 'JKK', 'JKM', 'JP') AND p.parameter LIKE 'pu.rate.%'
-        OR p.programme = 'JKK' AND p.parameter LIKE 'relief.labour_intensive.%'
-        OR (p.programme, p.parameter) IN (
-          ('JKK', 'relief.covid.factor_pct_of_normal'), ('JKM', 'relief.covid.factor_pct_of_normal'),
-          ('JKK', 'recomposition_to_jkp_pct'), ('JKM', 'recomposition_to_jkp_pct'), ('JP', 'wage_ceiling_idr'),
-          ('JP', 'retirement_age_years'), ('JP', 'pu.mandatory_sizes'), ('JKP', 'rate.state_pct'),
-          ('JKP', 'wage_ceiling_idr'), ('JKP', 'eligibility.max_age_at_registration_years'),
-          ('ALL', 'pu.contribution_rounding'))));
-END
-$$;
-
 CREATE OR REPLACE FUNCTION smile.due_date(period date) RETURNS date LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
