@@ -40,6 +40,22 @@ def test_a_session_ends_when_it_is_idle(kind, idle, own_api, own_actors, later):
     refresh(own_api, second["refresh_token"]).expect(401, "invalid_refresh_token")
 
 
+@pytest.mark.parametrize("how", ["step-up", "change of password"])
+def test_showing_a_password_is_use_of_the_session(how, own_api, own_actors, later):
+    """The access token that it gives lives 15 minutes; who refreshes when it ends isn't idle."""
+    officer = own_actors.officer()
+    later(4 * 60)
+    if how == "step-up":
+        own_api.post("/v1/sessions/step_up", {"password": PASSWORD}, token=officer["token"]).expect(200)
+        token = officer["refresh_token"]
+    else:
+        token = own_api.put("/v1/account/password", {
+            "current_password": PASSWORD, "new_password": "pagi yang sangat cerah di desa"},
+            token=officer["token"]).expect(200).json["refresh_token"]
+    later(4 * 60 + 15 * 60 - 2)
+    refresh(own_api, token).expect(200)
+
+
 @pytest.mark.parametrize("kind,absolute", [("member", 12 * 3600), ("officer", 8 * 3600)])
 def test_a_session_ends_for_good_however_often_it_is_refreshed(kind, absolute, own_api, own_actors, later):
     actor = getattr(own_actors, kind)()

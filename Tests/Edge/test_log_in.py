@@ -265,6 +265,29 @@ def test_what_ends_the_count_ends_it_under_all_names(way, own_api, own_actors, t
         try_log_in(own_api, identifier, password).expect(201)
 
 
+@pytest.mark.parametrize("way", ["log-in", "reset"])
+def test_who_tried_a_name_before_it_was_somebodys_keeps_its_owner_out_no_longer_than_another(
+        way, own_api, own_actors, fresh):
+    """Nothing shows that the name has an owner by now, until the owner proves it."""
+    member = own_actors.member()
+    name = f"calon{secrets.randbelow(10**9)}@smile.test"
+    for _ in range(5):
+        try_log_in(own_api, name).expect(401)
+    api = own_api.acting(member["token"])
+    change = api.post("/v1/members/me/contact_changes", {"email": name}).expect(201).json["id"]
+    api.post(f"/v1/members/me/contact_changes/{change}/confirmation", own_actors.mailed_code(name)).expect(200)
+    try_log_in(own_api, name, PASSWORD).expect(429, "too_many_attempts")
+    password = PASSWORD
+    if way == "log-in":
+        try_log_in(own_api, name, PASSWORD, device_token=member["device_token"]).expect(201)
+    else:
+        password = "pagi yang sangat cerah di desa"
+        own_api.post("/v1/password_resets", {"identifier": name}).expect(202)
+        own_api.post("/v1/password_resets/confirmation", {
+            "token": own_actors.mailed_token(name), "new_password": password}).expect(204)
+    try_log_in(own_api, name, password).expect(201)
+
+
 def test_the_table_of_tries_names_nobody(own, own_api, own_actors, fresh):
     member = own_actors.member()
     try_log_in(own_api, member["email"])

@@ -117,6 +117,18 @@ def test_who_keeps_asking_for_a_resend_leaves_the_owner_a_good_token(api, actors
     actors.confirm(email)
 
 
+def test_who_keeps_asking_for_a_reset_keeps_nobody_from_a_resend(api, actors, db):
+    """Where an account waits for a further role, both go to one address."""
+    employer = actors.employer()
+    register(api, actors.worker(employer["token"], employer["id"]), employer["email"]).expect(202)
+    for _ in range(5):
+        db.execute("UPDATE smile.mail_token SET created_at = created_at - interval '20 minutes'")
+        api.post("/v1/password_resets", {"identifier": employer["email"]}).expect(202)
+    assert templates(actors, employer["email"]).count("password_reset") >= 4
+    api.post("/v1/registrations/resend", {"email": employer["email"]}).expect(202)
+    assert templates(actors, employer["email"])[0] == "grant_confirmation"
+
+
 # MARK: what a stranger can do to a mailbox
 
 @pytest.fixture

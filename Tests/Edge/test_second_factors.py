@@ -260,6 +260,38 @@ def test_an_administrator_shows_a_second_factor_where_the_employer_wants_it(own,
         own.run("smile-admin", "second-factor-policy", "--npp", "0", "--required")
 
 
+def test_a_log_in_does_not_get_past_a_policy_that_is_set_at_that_moment(own, own_actors, own_db, at_zero):
+    """The policy waits for the log-in that came first, and ends its session."""
+    employer = own_actors.employer()
+    policy = "SELECT smile.set_second_factor_policy(e.npp, true) FROM smile.employer AS e WHERE e.id = %s"
+    with own.cluster.connect(own.database) as opening:
+        with opening.transaction():
+            assert opening.execute(
+                "SELECT (smile.open_session(a.id, a.password_hash, NULL, NULL, NULL, NULL, sha256('d'), sha256('s'), "
+                "false, sha256('a'), sha256('b'), NULL, NULL, NULL, NULL)).status FROM smile.account AS a "
+                "WHERE a.email = %s", [employer["email"]]).fetchone() == (201,)
+            own_db.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                own_db.execute(policy, [employer["id"]])
+        assert own_db.execute(policy, [employer["id"]]).fetchone() == (True,)
+    assert own_db.execute(
+        "SELECT count(*) FROM smile.session AS s JOIN smile.account AS a ON a.id = s.account_id "
+        "WHERE a.email = %s AND s.ended_at IS NULL", [employer["email"]]).fetchone() == (0,)
+
+
+def test_a_new_authenticator_is_asked_of_who_has_just_shown_the_password_alone(own_api, own_actors, at_zero):
+    """Or they could take it off at once."""
+    member = own_actors.member()
+    other = own_api.acting(own_actors.log_in(member["email"])["token"])
+    enrol(own_actors, member)
+    other.delete("/v1/account/totp").expect(401, "step_up_required")
+    other.post("/v1/account/recovery_codes").expect(401, "step_up_required")
+    other.post("/v1/sessions/step_up", {"password": PASSWORD}).expect(422)
+    other.get("/v1/members/me").expect(200)
+    assert own_api.get("/v1/account", token=member["token"]).expect(200).json["second_factors"]["totp"] is True
+    own_api.delete("/v1/account/totp", token=member["token"]).expect(204)
+
+
 def test_a_session_shows_a_second_factor_before_it_acts_as_an_officer(own, own_api, own_actors, at_zero):
     member = own_actors.member()
     own.run("smile-admin", "create-officer", "--email", member["email"], "--name", "Petugas Uji", "--permissions",

@@ -59,15 +59,18 @@ func requestPasswordReset(_ call: OpenCall) async throws(Failure) -> Response {
   return answer
 }
 
-/// A refused password leaves the token good.
+/// A refused password leaves the token good. Tries that were counted under the account's names are forgotten.
 func resetPassword(_ call: OpenCall) async throws(Failure) -> Response {
   let reset = try await call.input(PasswordReset.self)
   var question = try call.work()
   try question.add(PasswordStatements.beginReset, reset.token.digest)
-  let words = try await call.read(question).last?.string(0, 0)
-  try call.services.blockedPasswords.refuse(reset.new, of: lines(words), at: "/new_password")
+  guard let found = try await call.read(question).last else { throw .bug }
+  try call.services.blockedPasswords.refuse(reset.new, of: lines(found.string(0, 0)), at: "/new_password")
   let hash = try await call.services.hash(reset.new)
-  return try await call.answer(writing: PasswordStatements.reset, reset.token.digest, hash)
+  let source = LogInSource(call.request.remoteAddress, call.services.throttleKey)
+  return try await call.answer(
+    writing: PasswordStatements.reset, reset.token.digest, hash, found.string(0, 1).map(source.key(of:)),
+    found.string(0, 2).map(source.key(of:)))
 }
 
 private func lines(_ text: String?) -> [String] { text?.split(separator: "\n").map(String.init) ?? [] }

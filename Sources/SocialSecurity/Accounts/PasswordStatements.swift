@@ -13,11 +13,11 @@ enum PasswordStatements {
     String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
 
   static let beginReset = Statement(
-    "passwords.begin_reset", "SELECT smile.begin_password_reset($1)", [UInt8].self)
+    "passwords.begin_reset", "SELECT words, email, username FROM smile.begin_password_reset($1)", [UInt8].self)
 
   static let reset = Statement(
-    "passwords.reset", "SELECT status, body, etag, location FROM smile.reset_password($1, $2)",
-    [UInt8].self, String.self)
+    "passwords.reset", "SELECT status, body, etag, location FROM smile.reset_password($1, $2, $3, $4)",
+    [UInt8].self, String.self, [UInt8]?.self, [UInt8]?.self)
 
   static let all: [any StatementDescription] = [beginChange, change, requestReset, beginReset, reset]
 }
