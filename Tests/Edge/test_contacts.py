@@ -208,6 +208,23 @@ def test_a_new_number_is_proved_by_sms_and_both_numbers_are_told(own_api, own_ac
     start(own_api, member, 422, "contact_unchanged", phone=number)
 
 
+def test_a_number_that_was_typed_at_registration_gets_codes_once_it_is_proved(own_api, own_actors, own_db, member):
+    """ASVS 6.6.1: until then a wrong digit would send an officer's codes to a stranger."""
+    waiting = start(own_api, member, phone=member["phone"])
+    make_officer(own_db, member)
+    officer = next(grant["id"] for grant in own_api.get("/v1/account", token=member["token"]).json["grants"]
+                   if grant["kind"] == "officer")
+
+    def methods():
+        asked = own_api.put("/v1/sessions/current/role", {"grant_id": officer}, token=member["token"])
+        return asked.expect(401, "mfa_required").json["methods"]
+    assert methods() == ["email"]
+    confirm(own_api, member, waiting, own_actors.mailed_token(member["phone"])).expect(200)
+    assert methods() == ["email", "sms"]
+    own_db.execute("UPDATE smile.account SET phone = '+628119998886' WHERE email = %s", [member["email"]])
+    assert methods() == ["email"]
+
+
 def test_without_somebody_to_send_it_an_sms_is_refused_by_name(make_server):
     """In production nobody would ever read it."""
     server = make_server(ENVIRONMENT="production", PASSWORD_COST=5, start=False)

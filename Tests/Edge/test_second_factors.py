@@ -155,7 +155,8 @@ def test_five_codes_are_sent_for_a_challenge_at_the_most(own_api, own_actors, at
 def test_a_code_can_go_to_the_phone_where_there_is_one(own, own_api, own_actors, at_zero):
     officer = own_actors.officer_account()
     with own.cluster.connect(own.database) as connection:
-        connection.execute("UPDATE smile.account SET phone = '+628119998887' WHERE email = %s", [officer["email"]])
+        connection.execute("UPDATE smile.account SET phone = '+628119998887', proved_phone = '+628119998887' "
+                           "WHERE email = %s", [officer["email"]])
     answer = ask(own_api, officer).expect(401).json
     assert answer["methods"] == ["email", "sms"]
     at_zero(61)

@@ -204,7 +204,7 @@ def test_where_nothing_sends_sms_the_factor_is_refused_by_name(make_server):
     server.run("smile-admin", "create-officer", "--email", "petugas.sms@smile.test", "--name", "Petugas",
                "--permissions", "publish", "--password-stdin", input=password)
     with server.cluster.connect(server.database) as connection:
-        connection.execute("UPDATE smile.account SET phone = %s", [NUMBER])
+        connection.execute("UPDATE smile.account SET phone = %s, proved_phone = %s", [NUMBER, NUMBER])
     with Client(server) as client:
         asked = client.post("/v1/sessions", {"identifier": "petugas.sms@smile.test", "password": password}).expect(
             401, "mfa_required").json
