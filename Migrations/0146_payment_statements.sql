@@ -256,7 +256,7 @@ DECLARE
   found_count bigint;
   found_amount bigint;
 BEGIN
-  IF smile.role() <> 'bank' THEN
+  IF smile.role() IS DISTINCT FROM 'bank' THEN
     PERFORM smile.fail(403, 'wrong_role');
   ELSIF day > smile.today() THEN
     PERFORM smile.fail(422, 'day_lies_ahead', json_build_object('errors', json_build_array(

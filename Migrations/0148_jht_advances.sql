@@ -23,12 +23,26 @@ GRANT SELECT ON smile.jht_advance TO smile_api;
 
 -- The advance of a member is what the account lacks, and nothing else: it follows from the postings in whichever order
 -- they came. A trigger, so that no way of posting can miss it. Its own postings call it again, and change nothing.
+--
+-- Who debits, or sees an advance, holds the member. An ordinary credit doesn't: it holds its members' slots, which all
+-- credits share and whoever begins an advance has alone. So the credit has either ended, and is in the balance that the
+-- advance comes from, or begins after that advance has ended, and sees it. Slots rather than members, because a
+-- payment may credit more members than a transaction can lock.
+CREATE FUNCTION smile.jht_slots(members uuid[]) RETURNS SETOF bigint LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+  SELECT DISTINCT hashtextextended('jht ' || (hashtext(m::text) & 63), 148) AS slot
+  FROM unnest(members) AS m ORDER BY slot;
+END;
+
 CREATE FUNCTION smile.cover_overdrawn() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
   members uuid[];
+  starting uuid[];
   booked uuid;
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(s) FROM smile.jht_slots((
+    SELECT array_agg(a.member_id) FROM added AS a WHERE a.account = 'fund.jht' AND a.amount < 0)) AS s;
   SELECT array_agg(DISTINCT a.member_id) INTO members
   FROM added AS a
   WHERE a.account = 'fund.jht' AND (a.amount > 0 OR a.member_id IN (
@@ -37,6 +51,12 @@ BEGIN
     RETURN NULL;
   END IF;
   PERFORM FROM smile.member AS m WHERE m.id = ANY (members) ORDER BY m.id FOR NO KEY UPDATE;
+  SELECT array_agg(m) INTO starting
+  FROM unnest(members) AS m
+  WHERE smile.jht_balance(m) < 0 AND NOT EXISTS (
+    SELECT FROM smile.jht_advance AS d WHERE d.member_id = m AND d.amount > 0);
+  PERFORM pg_advisory_xact_lock(s) FROM smile.jht_slots(starting) AS s;
+  -- With what was credited while this one waited.
   IF NOT EXISTS (
     SELECT FROM unnest(members) AS m LEFT JOIN smile.jht_advance AS d ON d.member_id = m
     WHERE greatest(coalesce(d.amount, 0) - smile.jht_balance(m), 0) <> coalesce(d.amount, 0))
@@ -104,4 +124,4 @@ BEGIN ATOMIC
   FROM found AS f JOIN smile.ledger_transaction AS t ON t.id = f.transaction_id;
 END;
 
-REVOKE EXECUTE ON FUNCTION smile.cover_overdrawn() FROM smile_api, smile_jobs, smile_auth;
+REVOKE EXECUTE ON FUNCTION smile.cover_overdrawn(), smile.jht_slots(uuid[]) FROM smile_api, smile_jobs, smile_auth;

@@ -16,33 +16,33 @@ ALTER TABLE smile.payment_exception
   ADD CONSTRAINT dismissal_has_reason CHECK ((resolution = 'dismissed') = (dismissal_reason IS NOT NULL));
 
 -- What arrears do to benefits (PP 6/2025 Art. 39; PP 44/2015 for JKK and JKM, whose article wasn't read, hence from
--- memory). JHT and JP have no limit: JHT pays what is in the account, and months that aren't paid are missing in JP.
+-- memory). JHT and JP have no limit: JHT pays what is in the account, as the minister said of Permenaker 4/2022, and
+-- months that aren't paid are missing in JP, which follows from its rule of density and stands nowhere as such.
 INSERT INTO smile.legal_parameter (programme, parameter, value, valid_from, valid_to, instrument, certainty, grade)
 VALUES
   ('JKK', 'arrears.agency_pays_upto_months', '3', '2015-07-01', NULL, 'PP 44/2015',
    'memory-unconfirmed (same pattern as JKP; article not found)', 'memory'),
   ('JKM', 'arrears.agency_pays_upto_months', '3', '2015-07-01', NULL, 'PP 44/2015',
-   'memory-unconfirmed (same pattern as JKP; article not found)', 'memory');
+   'memory-unconfirmed (same pattern as JKP; article not found)', 'memory'),
+  ('JHT', 'arrears.effect', 'account_pays', '2022-04-28', NULL, 'Permenaker 4/2022',
+   'found:S37 (from-date = announcement)', 'found'),
+  ('JP', 'arrears.effect', 'months_missing', '2015-07-01', NULL, 'Permenaker 29/2015 Art 26',
+   'derived (from the rule of density, S8)', 'derived');
 
 -- NULL without arrears.
 CREATE FUNCTION smile.arrears_effects(months bigint) RETURNS json LANGUAGE sql STABLE
 RETURN CASE WHEN months > 0 THEN (
-  SELECT json_agg(e.body ORDER BY e.programme)
-  FROM (
-    SELECT lower(p.programme) AS programme, json_build_object(
+  SELECT json_agg(json_strip_nulls(json_build_object(
       'programme', lower(p.programme),
-      'effect', CASE WHEN months <= p.value::bigint THEN 'agency_pays' ELSE 'employer_pays_first' END,
-      'limit_months', p.value::bigint, 'instrument', p.instrument, 'grade', p.grade, 'verified', p.verified) AS body
-    FROM smile.legal_parameter AS p
-    WHERE p.parameter = 'arrears.agency_pays_upto_months' AND smile.today() >= p.valid_from
-      AND (p.valid_to IS NULL OR smile.today() <= p.valid_to)
-    UNION ALL
-    SELECT v.programme, json_build_object('programme', v.programme, 'effect', v.effect, 'instrument', v.instrument,
-      'grade', v.grade, 'verified', v.verified)
-    FROM (VALUES
-      ('jht', 'account_pays', 'Permenaker 4/2022', 'found', true),
-      ('jp', 'months_missing', 'Permenaker 29/2015 Art 26', 'derived', true))
-      AS v (programme, effect, instrument, grade, verified)) AS e) END;
+      'effect', CASE WHEN l.months IS NULL THEN p.value WHEN arrears_effects.months <= l.months THEN 'agency_pays'
+        ELSE 'employer_pays_first' END,
+      'limit_months', l.months, 'instrument', p.instrument, 'grade', p.grade,
+      'verified', p.verified AND p.grade IN ('law', 'found'))) ORDER BY p.programme)
+  FROM smile.legal_parameter AS p
+  CROSS JOIN LATERAL (
+    SELECT CASE p.parameter WHEN 'arrears.agency_pays_upto_months' THEN p.value::bigint END AS months) AS l
+  WHERE p.parameter IN ('arrears.agency_pays_upto_months', 'arrears.effect') AND smile.today() >= p.valid_from
+    AND (p.valid_to IS NULL OR smile.today() <= p.valid_to)) END;
 
 -- As before, with what the arrears do to benefits.
 CREATE OR REPLACE FUNCTION smile.list_obligations(

@@ -167,7 +167,7 @@ DECLARE
   was_paid bigint;
   made CONSTANT uuid := smile.uuid7();
 BEGIN
-  IF smile.role() <> 'bank' THEN
+  IF smile.role() IS DISTINCT FROM 'bank' THEN
     PERFORM smile.fail(403, 'wrong_role');
   ELSIF smile.lies_ahead(wanted_paid_at) THEN
     PERFORM smile.refuse(422, 'instant_lies_ahead', '/paid_at');

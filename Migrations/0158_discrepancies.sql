@@ -230,7 +230,9 @@ BEGIN
   IF upheld AND r.kind = 'leave' THEN
     UPDATE smile.employment AS e SET end_date = r.last_day, end_reason = r.reason
     WHERE e.id = r.employment_id AND e.end_date IS NULL;
-    PERFORM smile.audit('worker.ended', 'employment', r.employment_id, json_build_object('reason', r.reason));
+    IF FOUND THEN   -- The employer may have ended it since.
+      PERFORM smile.audit('worker.ended', 'employment', r.employment_id, json_build_object('reason', r.reason));
+    END IF;
   END IF;
   UPDATE smile.worker_report AS x
   SET status = CASE WHEN upheld THEN 'upheld' ELSE 'dismissed' END, decision_note = decide_worker_report.note,

@@ -163,6 +163,21 @@ def test_the_officer_decides_what_is_contested(firm, officer):
     officer.post(f"{target}/decision", decision, key=True).expect(409, "report_already_decided")
 
 
+@pytest.mark.parametrize("ended_before", [False, True])
+def test_an_end_is_audited_where_there_is_one(firm, officer, db, ended_before):
+    worker = firm.hire()
+    report = say_left(worker)
+    target = f"/v1/worker_reports/{report['id']}"
+    firm.boss.post(f"{target}/answer", {"agrees": False, "note": "Masih bekerja"}, key=True).expect(200)
+    if ended_before:
+        db.execute("UPDATE smile.employment SET end_date = '2026-10-31', end_reason = 'resignation' WHERE id = %s",
+                   [worker["employment_id"]])
+    officer.post(f"{target}/decision", {"upheld": True, "note": "Paklaring sah"}, key=True).expect(200)
+    ends = db.execute("SELECT count(*) FROM smile.audit_log WHERE action = 'worker.ended' AND subject_id = %s",
+                      [worker["employment_id"]]).fetchone()[0]
+    assert ends == (0 if ended_before else 1)
+
+
 @pytest.mark.parametrize("whose", ["member", "employer"])
 def test_nobody_decides_in_their_own_case(firm, actors, api, db, whose):
     worker, officer = firm.hire(), actors.officer("manage_employers")

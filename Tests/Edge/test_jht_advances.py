@@ -1,4 +1,6 @@
 """A month that is taken back after its JHT was paid out: no account falls below zero, and nothing is lost."""
+import concurrent.futures
+
 import pytest
 
 from payroll import balanced, bank, line, payroll  # noqa: F401
@@ -84,6 +86,28 @@ def test_a_lower_wage_after_the_payout_and_a_billing_that_opens_again(payroll, b
     assert accounts(db, payroll) == before
     assert db.execute("SELECT wage FROM smile.contribution WHERE member_id = %s", [member["member_id"]]
                       ).fetchall() == [(6_000_000,)]
+
+
+BLOCKED = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+
+
+@pytest.mark.parametrize("first, second", [(-100, 150), (150, -100), (-100, -50)])
+def test_a_credit_and_a_debit_at_once(payroll, actors, api, officer, server, db, first, second):
+    """Two employers' months, booked for one member by two transactions of which neither sees the other. Two credits
+    don't wait for each other."""
+    member = actors.member(payroll.actor["employer_token"], payroll.employer_id)
+    with server.cluster.connect(server.database) as one, server.cluster.connect(server.database) as other, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        one.autocommit = False
+        pay_out(one, member, first)
+        call = pool.submit(pay_out, other, member, second)
+        while not call.done() and not db.execute(BLOCKED, [other.info.backend_pid]).fetchone()[0]:
+            pass
+        assert call.done() == (first < 0 and second < 0)
+        one.commit()
+        call.result(10)
+    owed = first + second
+    assert (balance(api, member), advance(officer, member)) == (max(-owed, 0), max(owed, 0))
 
 
 def test_advances_are_for_officers(payroll, bank):
