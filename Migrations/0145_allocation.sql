@@ -36,6 +36,8 @@ GRANT SELECT ON smile.late_fine TO smile_api;
 ALTER TABLE smile.billing
   ADD COLUMN fine_amount bigint NOT NULL DEFAULT 0,
   ADD COLUMN fine_paid bigint NOT NULL DEFAULT 0,
+  -- The last day on which it was open and late, and yet no month of delay had begun: fines had taken its money.
+  ADD COLUMN no_fine_on date,
   ADD CONSTRAINT fine_is_paid_in_part CHECK (fine_paid BETWEEN 0 AND fine_amount);
 CREATE INDEX billing_open ON smile.billing (due_date) WHERE status <> 'paid';
 
@@ -57,21 +59,24 @@ BEGIN ATOMIC
     SELECT d AS day, (d + 1)::timestamp AT TIME ZONE 'Asia/Jakarta' AS ends_at
     FROM (SELECT DISTINCT unnest(days)) AS t (d)),
   receipt AS MATERIALIZED (
-    SELECT p.employer_id, p.billing_id, p.paid_at, p.amount - p.returned_amount AS amount,
+    SELECT p.billing_id, p.paid_at, p.amount - p.returned_amount AS amount,
       sum(p.amount - p.returned_amount) OVER (PARTITION BY p.billing_id ORDER BY p.paid_at, p.id) AS so_far
     FROM smile.payment AS p
     WHERE p.employer_id = ANY (employers) AND p.reversed_at IS NULL),
+  had AS MATERIALIZED (
+    SELECT a.day, x.billing_id, sum(x.amount)::bigint AS amount, max(x.paid_at) AS last_paid_at,
+      min(x.paid_at) FILTER (WHERE x.so_far >= b.amount) AS settled_at
+    FROM asked AS a JOIN receipt AS x ON x.paid_at < a.ends_at JOIN smile.billing AS b ON b.id = x.billing_id
+    GROUP BY a.day, x.billing_id),
   own AS (
     SELECT b.employer_id, a.day, b.id, b.due_date, b.issued_at, b.amount, coalesce(r.amount, 0) AS received,
       least(b.amount, coalesce(r.amount, 0)) AS direct, r.settled_at, r.last_paid_at,
       -- Credit pays what has been billed; a month that is reported late was late all the same.
-      CASE WHEN b.issued_at < a.ends_at THEN b.amount - least(b.amount, coalesce(r.amount, 0)) ELSE 0 END AS rest
+      CASE WHEN b.issued_at < a.ends_at THEN b.amount - least(b.amount, coalesce(r.amount, 0)) ELSE 0 END AS rest,
+      b.issued_at < a.ends_at AS is_issued
     FROM asked AS a
     JOIN smile.billing AS b ON b.employer_id = ANY (employers)
-    LEFT JOIN LATERAL (
-      SELECT sum(x.amount)::bigint AS amount, max(x.paid_at) AS last_paid_at,
-        min(x.paid_at) FILTER (WHERE x.so_far >= b.amount) AS settled_at
-      FROM receipt AS x WHERE x.billing_id = b.id AND x.paid_at < a.ends_at) AS r ON true),
+    LEFT JOIN had AS r ON r.billing_id = b.id AND r.day = a.day),
   granted AS (
     SELECT c.employer_id, a.day, sum(c.amount)::bigint AS amount, max(c.granted_at) AS last_granted_at
     FROM asked AS a JOIN smile.return_credit AS c ON c.employer_id = ANY (employers) AND c.granted_at < a.ends_at
@@ -86,8 +91,9 @@ BEGIN ATOMIC
       o.issued_at, o.settled_at, o.last_paid_at
     FROM own AS o
     UNION ALL
-    SELECT f.employer_id, a.day, f.billing_id, f.number, f.due_date, f.amount, 0, 0, f.amount, NULL, NULL, NULL
-    FROM asked AS a JOIN smile.late_fine AS f ON f.employer_id = ANY (employers)
+    -- Nothing pays a fine before its month has begun and its billing is known.
+    SELECT o.employer_id, o.day, f.billing_id, f.number, f.due_date, f.amount, 0, 0, f.amount, NULL, NULL, NULL
+    FROM own AS o JOIN smile.late_fine AS f ON f.billing_id = o.id AND f.starts_on <= o.day AND o.is_issued
     WHERE with_fines),
   spread AS (
     SELECT i.*, s.last_paid_at AS surplus_at,
@@ -102,7 +108,8 @@ BEGIN ATOMIC
 END;
 
 -- The months of delay of employers' billings up to a day. Rates are those of the contribution's month (PP 44/2015,
--- PP 45/2015, PP 46/2015; PP 49/2020 Art. 23(1)); a begun month counts as a whole one.
+-- PP 45/2015, PP 46/2015; PP 49/2020 Art. 23(1)); a begun month counts as a whole one. Money moves on the days on which
+-- an employer pays, is granted credit or is billed, so those are the days on which one has to look where it went.
 CREATE FUNCTION smile.late_months(employers uuid[], as_of date)
 RETURNS TABLE (
   employer_id uuid, billing_id uuid, number integer, starts_on date, ends_on date, outstanding bigint,
@@ -116,22 +123,48 @@ BEGIN ATOMIC
     FROM smile.billing AS b
     JOIN smile.allocation(employers, '{infinity}', false) AS a ON a.billing_id = b.id
     WHERE b.employer_id = ANY (employers) AND b.due_date < as_of),
+  rate AS MATERIALIZED (
+    SELECT t.period, p.id, p.value::numeric AS pct,
+      smile.parameter_text('ALL', 'pu.contribution_rounding', t.period) AS rounding
+    FROM (SELECT DISTINCT o.period FROM owed AS o WHERE o.until > o.due_date) AS t
+    JOIN smile.legal_parameter AS p ON p.programme = 'JKK+JKM+JHT+JP' AND p.parameter = 'pu.late_fine_pct_per_month'
+      AND t.period >= p.valid_from AND (p.valid_to IS NULL OR t.period <= p.valid_to)),
+  paid_on AS MATERIALIZED (
+    SELECT p.employer_id, (p.paid_at AT TIME ZONE 'Asia/Jakarta')::date AS day
+    FROM smile.payment AS p WHERE p.employer_id = ANY (employers) AND p.reversed_at IS NULL
+    UNION
+    SELECT c.employer_id, (c.granted_at AT TIME ZONE 'Asia/Jakarta')::date
+    FROM smile.return_credit AS c WHERE c.employer_id = ANY (employers)),
+  moved AS MATERIALIZED (
+    -- Until the next such day, which is without end for the last.
+    SELECT t.employer_id, t.day,
+      coalesce(lead(t.day) OVER (PARTITION BY t.employer_id ORDER BY t.day), 'infinity') AS next_day
+    FROM (
+      SELECT x.employer_id, x.day FROM paid_on AS x
+      UNION
+      SELECT b.employer_id, (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date
+      FROM smile.billing AS b
+      WHERE b.employer_id = ANY (employers) AND (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date > (
+        SELECT min(x.day) FROM paid_on AS x WHERE x.employer_id = b.employer_id)) AS t),
   month AS MATERIALIZED (
     SELECT o.id, o.employer_id, o.period, o.amount, n AS number, s.starts_on,
-      (o.due_date + 1 + make_interval(months => n))::date - 1 AS ends_on
+      (o.due_date + 1 + make_interval(months => n))::date - 1 AS ends_on, v.day AS moved_on
     FROM owed AS o
     CROSS JOIN LATERAL generate_series(1, (o.until - o.due_date) / 28 + 1) AS n
     CROSS JOIN LATERAL (SELECT (o.due_date + 1 + make_interval(months => n - 1))::date AS starts_on) AS s
-    WHERE s.starts_on <= o.until)
-  SELECT m.employer_id, m.id, m.number, m.starts_on, m.ends_on, m.amount - a.direct - a.credit, p.id,
-    smile.round_rupiah((m.amount - a.direct - a.credit) * p.value::numeric * 0.01,
-      smile.parameter_text('ALL', 'pu.contribution_rounding', m.period))
+    LEFT JOIN moved AS v ON v.employer_id = o.employer_id AND v.day < s.starts_on AND v.next_day >= s.starts_on
+    WHERE s.starts_on <= o.until),
+  spent AS MATERIALIZED (
+    SELECT a.billing_id, a.day, a.direct + a.credit AS amount
+    FROM smile.allocation(employers, ARRAY(SELECT DISTINCT x.moved_on FROM month AS x WHERE x.moved_on IS NOT NULL),
+      false) AS a)
+  SELECT m.employer_id, m.id, m.number, m.starts_on, m.ends_on, u.open, r.id,
+    smile.round_rupiah(u.open * r.pct * 0.01, r.rounding)
   FROM month AS m
-  JOIN smile.allocation(employers, ARRAY(SELECT x.starts_on - 1 FROM month AS x), false) AS a
-    ON a.billing_id = m.id AND a.day = m.starts_on - 1
-  JOIN smile.legal_parameter AS p ON p.programme = 'JKK+JKM+JHT+JP' AND p.parameter = 'pu.late_fine_pct_per_month'
-    AND m.period >= p.valid_from AND (p.valid_to IS NULL OR m.period <= p.valid_to)
-  WHERE m.amount > a.direct + a.credit;
+  JOIN rate AS r ON r.period = m.period
+  LEFT JOIN spent AS s ON s.billing_id = m.id AND s.day = m.moved_on
+  CROSS JOIN LATERAL (SELECT m.amount - coalesce(s.amount, 0) AS open) AS u
+  WHERE u.open > 0;
 END;
 
 -- What was paid of a billing by the end of that day in Jakarta, by the payments that stand.
@@ -166,19 +199,25 @@ BEGIN
   WITH wanted AS MATERIALIZED (
     SELECT m.employer_id, m.billing_id, m.number, m.starts_on, m.ends_on, m.outstanding, m.parameter_id, m.amount
     FROM smile.late_months(employers, smile.today()) AS m),
+  changed AS MATERIALIZED (
+    SELECT w.employer_id, w.billing_id, w.number, w.starts_on, w.ends_on, w.outstanding, w.parameter_id, w.amount
+    FROM wanted AS w
+    WHERE NOT EXISTS (
+      SELECT FROM smile.late_fine AS k
+      WHERE k.employer_id = ANY (employers) AND k.billing_id = w.billing_id AND k.number = w.number
+        AND (k.outstanding, k.parameter_id, k.amount) = (w.outstanding, w.parameter_id, w.amount))),
+  due AS MATERIALIZED (
+    SELECT t.month, smile.due_date(t.month::date) AS due_date
+    FROM (SELECT DISTINCT date_trunc('month', c.starts_on) AS month FROM changed AS c) AS t),
   gone AS (
     DELETE FROM smile.late_fine AS f
     WHERE f.employer_id = ANY (employers) AND NOT EXISTS (
       SELECT FROM wanted AS w WHERE w.billing_id = f.billing_id AND w.number = f.number))
   INSERT INTO smile.late_fine AS f
     (billing_id, number, employer_id, starts_on, ends_on, due_date, outstanding, parameter_id, amount)
-  SELECT w.billing_id, w.number, w.employer_id, w.starts_on, w.ends_on,
-    smile.due_date(date_trunc('month', w.starts_on)::date), w.outstanding, w.parameter_id, w.amount
-  FROM wanted AS w
-  WHERE NOT EXISTS (
-    SELECT FROM smile.late_fine AS k
-    WHERE k.billing_id = w.billing_id AND k.number = w.number
-      AND (k.outstanding, k.parameter_id, k.amount) = (w.outstanding, w.parameter_id, w.amount))
+  SELECT w.billing_id, w.number, w.employer_id, w.starts_on, w.ends_on, d.due_date, w.outstanding, w.parameter_id,
+    w.amount
+  FROM changed AS w JOIN due AS d ON d.month = date_trunc('month', w.starts_on)
   ON CONFLICT (billing_id, number) DO UPDATE
   SET outstanding = excluded.outstanding, parameter_id = excluded.parameter_id, amount = excluded.amount,
     paid_amount = least(f.paid_amount, excluded.amount), charged_at = excluded.charged_at;
@@ -271,22 +310,26 @@ BEGIN
 END
 $$;
 
--- Charges the months of delay that have begun since; some each hour. An employer whose row is held is charged by
--- whoever holds it, or the next time.
+-- Charges the months of delay that have begun since; some each hour, each employer once a day at most. An employer
+-- whose row is held is charged by whoever holds it, or the next time.
 CREATE FUNCTION smile.charge_begun_months() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
-  most CONSTANT integer := 10000;
+  most CONSTANT integer := 1000;
   late uuid[];
 BEGIN
   SELECT array_agg(t.id) INTO late FROM (
     SELECT e.id FROM smile.employer AS e
     WHERE e.id IN (
       SELECT b.employer_id FROM smile.billing AS b
-      WHERE b.status <> 'paid' AND b.due_date < smile.today() AND NOT EXISTS (
-        SELECT FROM smile.late_fine AS f WHERE f.billing_id = b.id AND f.ends_on >= smile.today()))
+      WHERE b.status <> 'paid' AND b.due_date < smile.today() AND b.no_fine_on IS DISTINCT FROM smile.today()
+        AND NOT EXISTS (
+          SELECT FROM smile.late_fine AS f WHERE f.billing_id = b.id AND f.ends_on >= smile.today()))
     ORDER BY e.id LIMIT most FOR NO KEY UPDATE SKIP LOCKED) AS t;
   PERFORM smile.settle(late) WHERE late IS NOT NULL;
+  UPDATE smile.billing AS b SET no_fine_on = smile.today()
+  WHERE b.employer_id = ANY (late) AND b.status <> 'paid' AND b.due_date < smile.today() AND NOT EXISTS (
+    SELECT FROM smile.late_fine AS f WHERE f.billing_id = b.id AND f.ends_on >= smile.today());
   RETURN coalesce(cardinality(late), 0);
 END
 $$;

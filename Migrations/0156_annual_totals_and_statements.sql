@@ -72,7 +72,7 @@ BEGIN ATOMIC
   WHERE p.list IS NOT NULL;
 END;
 
--- The billings that are open on a day or cost a fine by then, the months that are due and weren't reported, the
+-- The billings of which contributions or fines are open on a day, the months that are due and weren't reported, the
 -- payments of the year before, and what the agency holds. NULL when the employer isn't the caller's to see; 400 for a
 -- day more than a year ahead, since the fine is computed month by month.
 CREATE FUNCTION smile.employer_statement(employer uuid, wanted_day date) RETURNS json
@@ -87,17 +87,22 @@ BEGIN
       json_build_object('parameter', 'as_of', 'code', 'date_too_far_ahead'))));
   END IF;
   RETURN (
-    WITH open AS MATERIALIZED (
+    WITH spent AS MATERIALIZED (
+      SELECT a.billing_id, coalesce(sum(a.direct + a.credit) FILTER (WHERE a.number = 0), 0)::bigint AS paid,
+        coalesce(sum(a.credit) FILTER (WHERE a.number > 0), 0)::bigint AS fine_paid
+      FROM smile.allocation(ARRAY[employer], ARRAY[day], true) AS a GROUP BY a.billing_id),
+    fined AS MATERIALIZED (
+      SELECT m.billing_id, sum(m.amount)::bigint AS amount, bool_and(p.verified) AS verified
+      FROM smile.late_months(ARRAY[employer], day) AS m JOIN smile.legal_parameter AS p ON p.id = m.parameter_id
+      GROUP BY m.billing_id),
+    open AS MATERIALIZED (
       SELECT b.id, b.return_id, b.payment_code, b.period::date AS period, b.due_date, b.amount,
         smile.amounts_body(b.jht_employer, b.jht_worker, b.jkk, b.jkm, b.jp_employer, b.jp_worker, b.jkp_from_jkk,
           b.jkp_from_jkm, b.jkp_state) AS amounts,
-        smile.paid_by(b, day) AS paid, f.fine, f.verified
-      FROM smile.billing AS b
-      CROSS JOIN LATERAL (
-        SELECT coalesce(sum(m.fine), 0)::bigint AS fine, coalesce(bool_and(p.verified), true) AS verified
-        FROM smile.late_months(b, day) AS m JOIN smile.legal_parameter AS p ON p.id = m.parameter_id) AS f
+        s.paid, coalesce(f.amount, 0) - s.fine_paid AS fine, coalesce(f.verified, true) AS verified
+      FROM smile.billing AS b JOIN spent AS s ON s.billing_id = b.id LEFT JOIN fined AS f ON f.billing_id = b.id
       WHERE b.employer_id = employer AND (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date <= day
-        AND (f.fine > 0 OR smile.paid_by(b, day) < b.amount))
+        AND (s.paid < b.amount OR f.amount > s.fine_paid))
     SELECT json_build_object(
       'employer_id', e.id, 'npp', e.npp, 'name', e.name, 'as_of', day,
       'billings', (

@@ -28,7 +28,7 @@ RETURN (
   FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS digits) AS h);
 
 -- The caller's own employer, of which it says: since when it is a member, how many work there, and whether it has
--- reported and paid what was due.
+-- reported and paid what was due, the fines it was charged among that.
 CREATE FUNCTION smile.issue_certificate(employer uuid, wanted_kind text) RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
@@ -46,7 +46,9 @@ BEGIN
       SELECT count(DISTINCT w.member_id) FROM smile.employment AS w
       WHERE w.employer_id = e.id AND daterange(w.start_date, w.end_date, '[]') @> smile.today()),
     'arrears', (
-      SELECT json_build_object('months', count(*), 'outstanding', coalesce(sum(m.billed - m.paid), 0))
+      SELECT json_build_object('months', count(*), 'outstanding', coalesce(sum(m.billed - m.paid), 0),
+        'fines', (
+          SELECT coalesce(sum(b.fine_amount - b.fine_paid), 0) FROM smile.billing AS b WHERE b.employer_id = e.id))
       FROM smile.obligation_months(e.id) AS m WHERE m.state IN ('overdue', 'missing')),
     'issued_at', smile.now(), 'verification_code', new_code, 'verification', '/v1/verifications/' || new_code)
   INTO words

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from payroll import balanced, bank, line, payroll  # noqa: F401
+from test_payments import billed, notify, reverse
 
 CSV = {"Accept": "text/csv"}
 PARTS = [("jht", "employer"), ("jht", "worker"), ("jkk", "employer"), ("jkk", "to_jkp"), ("jkm", "employer"),
@@ -120,6 +121,47 @@ def test_what_was_paid_late_still_costs_its_fine(payroll):
     assert told["fine"] == 2 * int(billing["amount"] * 0.02 + 0.5)
 
 
+def agrees(payroll, query=""):
+    """The statement by billing, which says what getBilling and the obligations say today."""
+    told = statement(payroll, query)
+    found = {item["billing_id"]: (item["paid"], item["outstanding"], item["fine"]) for item in told["billings"]}
+    assert told["outstanding"] == sum(item[1] for item in found.values())
+    assert told["fine"] == sum(item[2] for item in found.values())
+    base = f"/v1/employers/{payroll.employer_id}"
+    if not query:
+        for item in payroll.client.get(f"{base}/billings").expect(200).json["items"]:
+            one = payroll.client.get(f"/v1/billings/{item['id']}").expect(200).json
+            due, fine = one["amount"] - one["paid_amount"], one["fine_amount"] - one["fine_paid_amount"]
+            assert found.get(one["id"]) == ((one["paid_amount"], due, fine) if due or fine else None)
+        months = payroll.client.get(f"{base}/obligations").expect(200).json["items"]
+        assert told["outstanding"] == sum(m["billed"] - m["paid"] for m in months)
+    return found
+
+
+def test_money_of_a_fine_is_in_the_statement_once(payroll, bank):
+    """September, due on 15 October and paid on 1 November, costs 2 % of 1,159,389: 23,188."""
+    late = billed(payroll, "2026-09")
+    notify(bank, late["payment_code"], 1_159_389, paid_at="2026-11-01T01:00:00Z")
+    following = billed(payroll, "2026-10")
+    both = notify(bank, following["payment_code"], 1_159_389 + 20_000)
+    assert agrees(payroll) == {late["id"]: (1_159_389, 0, 3_188)}
+    notify(bank, following["payment_code"], 3_188)
+    assert agrees(payroll) == {}
+    last = billed(payroll, "2026-11")
+    assert agrees(payroll) == {last["id"]: (0, 1_159_389, 0)}
+    notify(bank, last["payment_code"], 1_149_389)
+    assert agrees(payroll) == {last["id"]: (1_149_389, 10_000, 0)}   # less than went to the fine
+    # What stands now: September's money, 3,188 of October's, and the last; October is due on 16 November.
+    reverse(bank, both["id"])
+    assert agrees(payroll) == {late["id"]: (1_159_389, 0, 23_188), following["id"]: (3_188, 1_156_201, 0),
+                               last["id"]: (1_149_389, 10_000, 0)}
+    # 2 % of 1,156,201 are 23,124.02. September's money was all there on 1 November: it costs no further month.
+    assert agrees(payroll, "?as_of=2026-11-17") == {
+        late["id"]: (1_159_389, 0, 23_188), following["id"]: (3_188, 1_156_201, 23_124),
+        last["id"]: (1_149_389, 10_000, 0)}
+    assert agrees(payroll, "?as_of=2026-11-04") == {}   # nothing was billed then
+
+
 def test_the_statement_as_csv(payroll):
     opened = payroll.open("2026-10")
     payroll.send(opened["id"], [line(12_000_000)])
@@ -153,13 +195,13 @@ def test_nobody_else_sees_the_account(payroll, actors, api):
 
 def test_a_certificate_is_verified_by_whoever_is_shown_it(payroll, api):
     employer = api.acting(payroll.actor["employer_token"])
-    payroll.month("2026-09", [line(5_000_000), line(6_000_000)])
+    payroll.month("2026-10", [line(5_000_000), line(6_000_000)])
     base = f"/v1/employers/{payroll.employer_id}/certificates"
     rehearsed = employer.post(f"{base}?validate_only=true", {"kind": "employer_membership"}).expect(200).json
     api.get(f"/v1/verifications/{rehearsed['verification_code']}").expect(404)
     issued = employer.post(base, {"kind": "employer_membership"}).expect(201)
     words = issued.json
-    assert (words["active_workers"], words["arrears"]) == (2, {"months": 0, "outstanding": 0})
+    assert (words["active_workers"], words["arrears"]) == (2, {"months": 0, "outstanding": 0, "fines": 0})
     again = employer.get(issued.headers["Location"]).expect(200)
     assert again.body == issued.body
     told = api.get(words["verification"]).expect(200).json
@@ -182,5 +224,19 @@ def test_a_certificate_says_what_was_so_when_it_was_issued(payroll, api):
     owed = payroll.finalise(opened["id"])
     after = employer.post(base, {"kind": "employer_membership"}).expect(201).json
     due = payroll.client.get(f"/v1/billings/{owed['billing_id']}").json["amount"]
-    assert after["arrears"] == {"months": 1, "outstanding": due}
+    # The months of delay began on 16 September and 16 October.
+    assert after["arrears"] == {"months": 1, "outstanding": due, "fines": 2 * int(due * 0.02 + 0.5)}
     assert employer.get(before.headers["Location"]).body == before.body
+
+
+def test_whoever_owes_a_fine_alone_is_not_certified_clean(payroll, bank, api):
+    """September, due on 15 October and paid on 1 November: 2 % of 1,159,389 are 23,187.78."""
+    employer = api.acting(payroll.actor["employer_token"])
+    base = f"/v1/employers/{payroll.employer_id}/certificates"
+    late = billed(payroll, "2026-09")
+    notify(bank, late["payment_code"], late["amount"], paid_at="2026-11-01T01:00:00Z")
+    for paid, fines in ((0, 23_188), (20_000, 3_188), (3_188, 0)):
+        if paid:
+            notify(bank, late["payment_code"], paid)
+        words = employer.post(base, {"kind": "employer_membership"}).expect(201).json
+        assert words["arrears"] == {"months": 0, "outstanding": 0, "fines": fines}

@@ -152,6 +152,25 @@ def test_months_of_delay_are_charged_as_they_begin(payroll, db):
         assert db.execute("SELECT smile.ledger_sum()").fetchone() == (0,)
 
 
+def test_what_is_open_for_a_fine_alone_is_looked_at_once_a_day(payroll, bank, db):
+    """November's money in advance, of which September's fine, due before, takes 23,188: so much of November stays open
+    after its due day, 15 December, and costs no fine, today or the next day."""
+    late, following = billed(payroll, "2026-09"), billed(payroll, "2026-10")
+    notify(bank, late["payment_code"], late["amount"], paid_at="2026-11-01T01:00:00Z")
+    notify(bank, following["payment_code"], following["amount"] + 1_159_389)
+    last = billed(payroll, "2026-11")
+    assert (last["paid_amount"], last["amount"]) == (1_136_201, 1_159_389)
+    with db.transaction(force_rollback=True):
+        db.execute("SET LOCAL ROLE smile_jobs")
+        for day in ("2026-12-17", "2026-12-18"):
+            db.execute("SELECT set_config('smile.now', %s, true)", [f"{day}T01:00:00Z"])
+            assert db.execute("SELECT smile.charge_begun_months()").fetchone()[0] >= 1
+            assert db.execute("SELECT smile.charge_begun_months()").fetchone() == (0,)
+        db.execute("RESET ROLE")
+        assert db.execute("SELECT fine_amount, paid_amount FROM smile.billing WHERE id = %s", [last["id"]]
+                          ).fetchone() == (0, 1_136_201)
+
+
 @pytest.mark.parametrize("day", ["tomorrow", "2026-02-30", "2026-11-05&as_of=2026-11-06"])
 def test_a_day_that_is_none(payroll, day):
     payroll.client.get(f"/v1/billings/{billed(payroll)['id']}?as_of={day}").expect(400)
