@@ -91,12 +91,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp A
 DECLARE
   r smile.contribution_return;
   counted record;
+  content bytea := digest;
   now_version bigint;
 BEGIN
   SELECT * INTO r FROM smile.contribution_return AS x
   WHERE x.id = wanted AND x.employer_id = smile.employer_id() AND x.status = 'open' FOR UPDATE;
   IF NOT FOUND THEN
     PERFORM smile.fail(404, 'not_found');
+  END IF;
+  IF merging AND r.content_sha256 IS NOT NULL THEN
+    content := sha256(r.content_sha256 || digest);
   END IF;
   IF merging THEN
     PERFORM smile.make_room(r, upload);
@@ -133,12 +137,16 @@ BEGIN
     ('declared_lines_differ', r.declared_lines, counted.lines::bigint),
     ('declared_wages_differ', r.declared_wages, counted.wages::bigint)) AS d (code, declared, found)
   WHERE d.declared <> d.found;
+  INSERT INTO smile.finding (employer_id, return_id, line, code, params)
+  SELECT r.employer_id, r.id, 0, 'content_repeated', json_build_object('return_id', x.id)
+  FROM smile.contribution_return AS x
+  WHERE x.employer_id = r.employer_id AND x.content_sha256 = content AND x.period = r.period AND x.id <> r.id
+    AND x.status <> 'discarded'
+  ORDER BY x.id LIMIT 1;
 
   UPDATE smile.contribution_return AS x
   SET lines = counted.lines, accepted = counted.accepted, warned = counted.warned, rejected = counted.rejected,
-    content_sha256 = CASE WHEN merging AND r.content_sha256 IS NOT NULL THEN sha256(r.content_sha256 || digest)
-      ELSE digest END,
-    loaded_at = smile.now(), totals = smile.charge_totals(r.employer_id, r.id),
+    content_sha256 = content, loaded_at = smile.now(), totals = smile.charge_totals(r.employer_id, r.id),
     outcome = CASE
       WHEN counted.rejected = counted.lines THEN 'rejected'
       WHEN counted.rejected > 0 THEN 'partially_accepted'

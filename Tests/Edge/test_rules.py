@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from cluster import ROOT
-from payroll import balanced, bank, Payroll, payroll  # noqa: F401
+from payroll import balanced, bank, line, Payroll, payroll  # noqa: F401
 
 CODES = pathlib.Path(__file__).with_name("rule_codes.csv")
 
@@ -110,8 +110,9 @@ def run(payroll, actors, rule, example):
     assert (told["message"], told["fix"]) == (rule["description"], rule["fix"])
     assert told.get("citation") == rule.get("citation")
     line, field = example["finding"].get("line"), example["finding"].get("field")
-    assert told["pointer"] == (f"/lines/{line - 1}" + (f"/{field}" if field else "") if line else
-                               f"/declared_totals/{'lines' if 'lines' in rule['code'] else 'wages'}")
+    whole = {"declared_lines_differ": "/declared_totals/lines", "declared_wages_differ": "/declared_totals/wages"}
+    assert told.get("pointer") == (f"/lines/{line - 1}" + (f"/{field}" if field else "") if line else
+                                   whole.get(rule["code"]))
 
 
 def test_every_example_gets_exactly_its_finding(api, actors, bank):
@@ -168,3 +169,24 @@ def test_whatever_could_be_found_is_a_rule(api, db, contract):
     foreign = db.execute("SELECT count(*) FROM pg_constraint WHERE conrelid = 'smile.finding'::regclass"
                          " AND contype = 'f' AND confrelid = 'smile.rule'::regclass AND convalidated").fetchone()
     assert foreign == (1,)
+
+
+def test_the_same_content_again_names_the_other_return(payroll):
+    """Until one of the two is given up, or other lines stand in it; of another month it may be the same."""
+    body = [line(7_500_000)]
+    first = payroll.open("2026-10", "supplementary")["id"]
+    payroll.send(first, body)
+    second = payroll.open("2026-10", "supplementary")["id"]
+
+    def told(opened):
+        found = payroll.client.get(f"/v1/returns/{opened}/findings").expect(200).json["items"]
+        return [f["params"] for f in found if f["code"] == "content_repeated"]
+    assert payroll.send(second, body)["outcome"] == "accepted_with_warnings"
+    assert (told(first), told(second)) == ([], [{"return_id": first}])
+    payroll.send(second, [line(7_600_000)])
+    assert told(second) == []
+    tag = payroll.client.get(f"/v1/returns/{first}").headers["ETag"]
+    payroll.client.request("DELETE", f"/v1/returns/{first}", headers={"If-Match": tag}).expect(204)
+    for opened in (second, payroll.open("2026-11")["id"]):
+        assert payroll.send(opened, body)["outcome"] == "accepted"
+        assert told(opened) == []
