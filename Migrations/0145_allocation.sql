@@ -136,32 +136,39 @@ BEGIN ATOMIC
     SELECT c.employer_id, (c.granted_at AT TIME ZONE 'Asia/Jakarta')::date
     FROM smile.return_credit AS c WHERE c.employer_id = ANY (employers)),
   moved AS MATERIALIZED (
-    -- Until the next such day, which is without end for the last.
-    SELECT t.employer_id, t.day,
-      coalesce(lead(t.day) OVER (PARTITION BY t.employer_id ORDER BY t.day), 'infinity') AS next_day
-    FROM (
-      SELECT x.employer_id, x.day FROM paid_on AS x
-      UNION
-      SELECT b.employer_id, (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date
-      FROM smile.billing AS b
-      WHERE b.employer_id = ANY (employers) AND (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date > (
-        SELECT min(x.day) FROM paid_on AS x WHERE x.employer_id = b.employer_id)) AS t),
+    SELECT x.employer_id, x.day FROM paid_on AS x
+    UNION
+    -- What is billed before anything is paid takes nothing.
+    SELECT b.employer_id, (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date
+    FROM smile.billing AS b JOIN (
+      SELECT x.employer_id, min(x.day) AS day FROM paid_on AS x GROUP BY x.employer_id
+    ) AS f ON f.employer_id = b.employer_id AND f.day < (b.issued_at AT TIME ZONE 'Asia/Jakarta')::date),
   month AS MATERIALIZED (
-    SELECT o.id, o.employer_id, o.period, o.amount, n AS number, s.starts_on,
-      (o.due_date + 1 + make_interval(months => n))::date - 1 AS ends_on, v.day AS moved_on
+    SELECT o.id, o.employer_id, o.amount, n AS number, s.starts_on,
+      (o.due_date + 1 + make_interval(months => n))::date - 1 AS ends_on, r.id AS parameter_id, r.pct, r.rounding
     FROM owed AS o
+    JOIN rate AS r ON r.period = o.period
     CROSS JOIN LATERAL generate_series(1, (o.until - o.due_date) / 28 + 1) AS n
     CROSS JOIN LATERAL (SELECT (o.due_date + 1 + make_interval(months => n - 1))::date AS starts_on) AS s
-    LEFT JOIN moved AS v ON v.employer_id = o.employer_id AND v.day < s.starts_on AND v.next_day >= s.starts_on
     WHERE s.starts_on <= o.until),
+  looked AS MATERIALIZED (
+    -- The last such day by the evening before each month of delay; one pass over both in their order.
+    SELECT DISTINCT t.employer_id, t.day, max(t.moved_on) OVER (PARTITION BY t.employer_id ORDER BY t.day) AS moved_on
+    FROM (
+      SELECT m.employer_id, m.starts_on - 1 AS day, NULL::date AS moved_on FROM month AS m
+      UNION ALL
+      SELECT v.employer_id, v.day, v.day FROM moved AS v) AS t),
+  begun AS MATERIALIZED (
+    SELECT m.id, m.employer_id, m.amount, m.number, m.starts_on, m.ends_on, m.parameter_id, m.pct, m.rounding,
+      l.moved_on
+    FROM month AS m JOIN looked AS l ON l.employer_id = m.employer_id AND l.day = m.starts_on - 1),
   spent AS MATERIALIZED (
     SELECT a.billing_id, a.day, a.direct + a.credit AS amount
-    FROM smile.allocation(employers, ARRAY(SELECT DISTINCT x.moved_on FROM month AS x WHERE x.moved_on IS NOT NULL),
+    FROM smile.allocation(employers, ARRAY(SELECT DISTINCT x.moved_on FROM begun AS x WHERE x.moved_on IS NOT NULL),
       false) AS a)
-  SELECT m.employer_id, m.id, m.number, m.starts_on, m.ends_on, u.open, r.id,
-    smile.round_rupiah(u.open * r.pct * 0.01, r.rounding)
-  FROM month AS m
-  JOIN rate AS r ON r.period = m.period
+  SELECT m.employer_id, m.id, m.number, m.starts_on, m.ends_on, u.open, m.parameter_id,
+    smile.round_rupiah(u.open * m.pct * 0.01, m.rounding)
+  FROM begun AS m
   LEFT JOIN spent AS s ON s.billing_id = m.id AND s.day = m.moved_on
   CROSS JOIN LATERAL (SELECT m.amount - coalesce(s.amount, 0) AS open) AS u
   WHERE u.open > 0;
