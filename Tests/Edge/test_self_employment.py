@@ -374,8 +374,11 @@ def test_a_mistyped_code_is_assigned_to_the_member(enrol, officers):
     member = enrol()
     billing = member.bill(1)
     astray = member.pay({"payment_code": "999999999991", "amount": 8_400})
-    officers("manage_billing").post(f"/v1/payment_exceptions/{astray['exception']['id']}/resolution", {
+    exception = f"/v1/payment_exceptions/{astray['exception']['id']}"
+    officers("manage_billing").post(f"{exception}/resolution", {
         "action": "assign", "payment_code": billing["payment_code"]}, key=True).expect(200)
+    assert member.billing(billing)["status"] == "unpaid"   # until another officer has agreed
+    officers("manage_billing").post(f"{exception}/decision", {"approved": True}, key=True).expect(200)
     assert member.billing(billing)["status"] == "paid"
 
 

@@ -11,7 +11,8 @@ def target(operation, query=""):
     for parameter in contract().parameters(operation):
         if parameter["in"] == "path":
             schema = contract().resolve(parameter["schema"])
-            value = schema["enum"][0] if "enum" in schema else str(uuid.uuid4())
+            value = (schema["enum"][0] if "enum" in schema else str(schema["example"]) if schema.get("format") == "date"
+                     else str(uuid.uuid4()))
             path = path.replace(f"{{{parameter['name']}}}", value)
     required = [f"{p['name']}={value_of(p)}" for p in contract().parameters(operation)
                 if p["in"] == "query" and p.get("required")]

@@ -30,7 +30,6 @@ extension JobsProcess {
           conninfo: configuration.databaseURL, applicationName: "smile-start-check",
           statements: Endpoints.statements)),
     ]
-    let isChecked = try await fits(catalogues)
     let sealer: Sealer
     do {
       sealer = try Sealer(try KeyRing.load(path: configuration.keyFile))
@@ -46,7 +45,7 @@ extension JobsProcess {
       jobs.start()
       process.reportReady()
       let waiter = try DrainWaiter(process.drainSignal)
-      if !isChecked { LoopActor.task { await check(catalogues, waiter) } }
+      LoopActor.task { await check(catalogues, waiter) }
       await waiter.wait()
       if let failure = waiter.failure { throw failure }
     } catch {
@@ -76,10 +75,11 @@ extension JobsProcess {
     return true
   }
 
-  /// Asks once PostgreSQL answers, and ends the process when a statement doesn't fit.
+  /// Asks once PostgreSQL answers, and ends the process when a statement doesn't fit. Not at once: the workers start at
+  /// the same time, and would share the cores with it.
   private static func check(_ catalogues: [Database], _ waiter: DrainWaiter) async {
     do {
-      while try await !fits(catalogues) { await sleep(for: .seconds(1)) }
+      repeat { await sleep(for: .seconds(1)) } while try await !fits(catalogues)
     } catch {
       waiter.end(with: error)
     }

@@ -3,8 +3,8 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-/// What the jobs process does to a large return or a bank's large statement. One transaction holds the effect and the job's end, so a run that is
-/// repeated after a crash finds either nothing done or nothing to do.
+/// What the jobs process does to a large return or a bank's large statement. One transaction holds the effect and the
+/// job's end, so a run that is repeated after a crash finds either nothing done or nothing to do.
 struct ReturnJob: JobKind {
   /// Two million lines take about two minutes.
   private static let limit: Duration = .seconds(600)
@@ -42,8 +42,9 @@ struct ReturnJob: JobKind {
 }
 
 extension RequestCall {
-  /// The answer to a change of a return, or to a statement. When it is a job and the caller prefers to wait (RFC 7240 section 4.3), what
-  /// the job was ordered for, as if it had been done at once; the job still when the time isn't enough.
+  /// The answer to a change of a return, or to a statement. When it is a job and the caller prefers to wait (RFC 7240
+  /// section 4.3), what the job was ordered for, as if it had been done at once; the job still when the time isn't
+  /// enough.
   ///
   /// - Throws: the problem that the job ended with.
   func settled(
