@@ -37,7 +37,9 @@ def test_an_unknown_query_parameter_gets_400(operation, caller_of):
 
 @pytest.mark.parametrize("operation", documenting(404, names_something), ids=lambda o: o.id)
 def test_what_is_not_there_gets_404(operation, caller_of):
-    caller_of(operation).request(operation.method, walk.target(operation), **walk.options(operation)).expect(404)
+    # Any day may become a holiday; only what is no day isn't there.
+    target = "/v1/holidays/2026-02-30" if operation.id == "putHoliday" else walk.target(operation)
+    caller_of(operation).request(operation.method, target, **walk.options(operation)).expect(404)
 
 
 @pytest.mark.parametrize("operation", documenting(415, has_body), ids=lambda o: o.id)
