@@ -220,7 +220,8 @@ def spellings(secret):
     raw = secret.encode()
     yield secret
     yield raw.hex()
-    yield from (secret.split("_", 1)[-1], secret.split("_", 1)[-1].encode().hex())
+    bare = re.sub("^[a-z]{2,4}_", "", secret)   # without the prefix that says what kind of token it is
+    yield from (bare, bare.encode().hex())
     for offset in range(3):
         coded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
         inner = coded[(0, 2, 3)[offset]:-2]   # characters that depend on nothing but the secret
