@@ -47,15 +47,27 @@ struct MigrationFile: Equatable {
     guard let (version, name) = Self.parse(fileName) else {
       throw .malformed(fileName, "a migration is called NNNN_name.sql, the name of a-z, 0-9 and _")
     }
-    guard !text.contains(0), let decoded = String(validating: text, as: UTF8.self) else {
+    guard !text.contains(0), String(validating: text, as: UTF8.self) != nil else {
       throw .malformed(fileName, "the text isn't UTF-8 or holds a NUL")
     }
     self.version = version
     self.name = name
     self.text = text
-    let header = decoded.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("--") }
-    asConnectingUser = version == 1 || header.contains("-- role: superuser")
-    withoutTransaction = header.contains("-- transaction: none")
+    let header = Self.header(of: text)
+    asConnectingUser = version == 1 || header.contains { $0.elementsEqual("-- role: superuser".utf8) }
+    withoutTransaction = header.contains { $0.elementsEqual("-- transaction: none".utf8) }
+  }
+
+  /// The comment lines that a text begins with. By bytes: a server reads all files whenever it starts.
+  private static func header(of text: [UInt8]) -> [ArraySlice<UInt8>] {
+    var lines: [ArraySlice<UInt8>] = []
+    var rest = text[...]
+    while rest.starts(with: "--".utf8) {
+      let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+      lines.append(rest[..<end])
+      rest = rest[end...].dropFirst()
+    }
+    return lines
   }
 
   private static func parse(_ fileName: String) -> (Int, String)? {
