@@ -76,6 +76,8 @@ struct Roster {
     var leaving: Child?
     var backoff: Int64
     var restartAt: Int64?
+    /// Until then, a process that calls the configuration wrong is believed: the slots read different parts of it.
+    var wasEverReady = false
   }
 
   private let timing: SupervisorTiming
@@ -83,7 +85,6 @@ struct Roster {
   private var lastNumber = 0
   private var deaths: [Int64] = []
   private var isCrashLooping = false
-  private var wasEverReady = false
   private var isStopping = false
   private var exitCode: Int32 = 0
   /// Slots that a rolling restart hasn't reached yet.
@@ -110,7 +111,7 @@ struct Roster {
   /// A process serves.
   mutating func ready(_ id: ChildID, at now: Int64) -> [Action] {
     let slot = id.seat.slot
-    wasEverReady = true
+    slots[slot].wasEverReady = true
     if slots[slot].current?.id == id {
       slots[slot].current?.isReady = true
       return []
@@ -146,7 +147,7 @@ struct Roster {
     if isStopping { return [.report(.drained(id))] + finishIfEmpty() }
     let lived = now - child.startedAt
     var actions: [Action] = [.report(.died(id, ending, livedMilliseconds: lived))]
-    if ending == .exit(Ending.misconfigured), !wasEverReady {
+    if ending == .exit(Ending.misconfigured), !slots[slot].wasEverReady {
       exitCode = Ending.misconfigured
       return actions + stop(at: now)
     }

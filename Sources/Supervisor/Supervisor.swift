@@ -57,7 +57,7 @@ package final class Supervisor {
 
   /// Runs until a signal ends it.
   ///
-  /// - Returns: the exit code: 0 after a drain, 78 (EX_CONFIG) when a process said at the first start that its
+  /// - Returns: the exit code: 0 after a drain, 78 (EX_CONFIG) when a process said at its first start that the
   ///   configuration is wrong.
   /// - Throws: when the sockets or the shared memory can't be had; nothing runs then.
   package static func run(_ configuration: SupervisorConfiguration) throws(SupervisorError) -> Int32 {

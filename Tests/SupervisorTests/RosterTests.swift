@@ -90,6 +90,8 @@ struct RosterTests {
   @Test func aWrongConfigurationIsNotTriedAgain() {
     var roster = roster(2)
     _ = roster.start(at: 0)
+    // Another process, which reads other settings, may serve already.
+    _ = roster.ready(id(1, 0, 2), at: 5)
     #expect(roster.ended(id(0, 0, 1), .exit(78), at: 10).contains(.terminate(id(1, 0, 2))))
     #expect(roster.ended(id(1, 0, 2), .signal(15), at: 20).contains(.finish(78)))
   }
