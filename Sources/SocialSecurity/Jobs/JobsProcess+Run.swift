@@ -42,10 +42,9 @@ extension JobsProcess {
     let server = Server(handler: MetricsPage(metrics))
     do {
       if let listener = process.listener { try server.listen(on: listener) }
-      jobs.start()
       process.reportReady()
       let waiter = try DrainWaiter(process.drainSignal)
-      LoopActor.task { await check(catalogues, waiter) }
+      LoopActor.task { await begin(jobs, catalogues, waiter) }
       await waiter.wait()
       if let failure = waiter.failure { throw failure }
     } catch {
@@ -75,11 +74,12 @@ extension JobsProcess {
     return true
   }
 
-  /// Asks once PostgreSQL answers, and ends the process when a statement doesn't fit. Not at once: the workers start at
-  /// the same time, and would share the cores with it.
-  private static func check(_ catalogues: [Database], _ waiter: DrainWaiter) async {
+  /// Begins to work once PostgreSQL answers and every statement fits, and ends the process when one doesn't. Not at
+  /// once: the workers start at the same time, and would share the cores with the check and with what is due.
+  private static func begin(_ jobs: JobsProcess, _ catalogues: [Database], _ waiter: DrainWaiter) async {
     do {
       repeat { await sleep(for: .seconds(1)) } while try await !fits(catalogues)
+      jobs.start()
     } catch {
       waiter.end(with: error)
     }

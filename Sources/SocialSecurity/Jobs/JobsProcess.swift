@@ -44,8 +44,9 @@ package final class JobsProcess {
   package nonisolated static let statements: [any StatementDescription] =
     JobsProcessStatements.all + ReturnJob.statements
 
-  /// Begins to work; returns at once.
+  /// Begins to work, unless it was stopped before; returns at once.
   package func start() {
+    guard !isStopped else { return }
     let listener = Listener(
       database.configuration, channels: ["smile_job"], onConnected: { self.wake() },
       onNotification: { (_: String, _: String) in self.wake() })
