@@ -106,6 +106,24 @@ BY_HAND = {
         "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 7_000},
         "jkm": {"employer": 36_000, "to_jkp": 5_000}, "jp": {"employer": 175_092, "worker": 87_546},
         "jkp": {"recomposed": 12_000, "state": 11_000}},
+    # Rates that change within a month hold from the next one on: JKM gives nothing to JKP since 7 February 2025, and
+    # JKP began on 2 February 2021.
+    ("2025-02", 12_000_000): {   # ceiling 10,042,300
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 7_000},
+        "jkm": {"employer": 36_000, "to_jkp": 5_000}, "jp": {"employer": 200_846, "worker": 100_423},
+        "jkp": {"recomposed": 12_000, "state": 11_000}},
+    ("2025-03", 12_000_000): {   # ceiling 10,547,400
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 7_000},
+        "jkm": {"employer": 36_000, "to_jkp": 0}, "jp": {"employer": 210_948, "worker": 105_474},
+        "jkp": {"recomposed": 7_000, "state": 11_000}},
+    ("2021-01", 12_000_000): {   # the last month of PP 49/2020; ceiling 8,939,700
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 1_068, "to_jkp": 0},
+        "jkm": {"employer": 360, "to_jkp": 0}, "jp": {"employer": 178_794, "worker": 89_397},
+        "jkp": {"recomposed": 0, "state": 0}},
+    ("2021-02", 12_000_000): {
+        "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 0},
+        "jkm": {"employer": 36_000, "to_jkp": 0}, "jp": {"employer": 178_794, "worker": 89_397},
+        "jkp": {"recomposed": 0, "state": 0}},
     ("2019-05", 12_000_000): {   # before JKP; ceiling 8,512,400
         "jht": {"employer": 444_000, "worker": 240_000}, "jkk": {"employer": 106_800, "to_jkp": 0},
         "jkm": {"employer": 36_000, "to_jkp": 0}, "jp": {"employer": 170_248, "worker": 85_124},

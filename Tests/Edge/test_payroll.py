@@ -1,6 +1,8 @@
 """Amounts against figures worked out by hand, and the law that they rest on."""
 import json
+import re
 
+import psycopg
 import pytest
 
 from payroll import BY_HAND, balanced, bank, line, nik, payroll  # noqa: F401
@@ -62,6 +64,39 @@ def test_memory_and_announcements_are_not_verified(api):
     for row in items:
         unsure = any(word in row["certainty"].lower() for word in ("memory", "infer", "announcement"))
         assert row["verified"] == (not unsure), row
+        # What the agency chose or announced itself is no law, whoever printed it.
+        is_own = row["instrument"].startswith("agency")
+        assert (row["grade"] == "policy") == is_own and not (is_own and row["verified"]), row
+    own = {row["parameter"] for row in items if row["grade"] == "policy"}
+    assert {"discrepancy.wage_drop_pct", "worker_report.answer_working_days", "selfservice.jmo_limit_idr",
+            "bpu.inactive_after_unpaid_months"} <= own
+
+
+def test_no_row_can_say_that_policy_is_law(db):
+    for row in (("agency policy", "found:S1", "policy"), ("agency policy", "found:S1", "found"),
+                ("PP 6/2025", "inferred", "policy")):
+        with pytest.raises(psycopg.errors.CheckViolation), db.transaction():
+            db.execute("INSERT INTO smile.legal_parameter (programme, parameter, value, valid_from, instrument, "
+                       "certainty, grade) VALUES ('ALL', 'test.row', '1', '2015-07-01', %s, %s, %s)", row)
+
+
+def test_every_parameter_is_computed_with_or_says_that_it_is_not(db):
+    """A name counts as read where a function says it: whole, as a pattern, or as a prefix and what follows; or where
+    a reason of claims names it. Whoever begins to read one, or stops, changes its purpose in the same migration."""
+    functions = db.execute("SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p "
+                           "WHERE p.pronamespace = 'smile'::regnamespace AND p.prokind = 'f'").fetchall()
+    literals = [set(re.findall(r"'([^'\s]+)'", text)) for text, in functions]
+    said = set().union(*literals, *db.execute("SELECT age_parameter, wait_parameter FROM smile.claim_reason"))
+    patterns = [re.compile(re.escape(text).replace("%s", "[A-Za-z_]+")) for text in said if text and "%s" in text]
+
+    def is_read(name):
+        return (name in said or any(pattern.fullmatch(name) for pattern in patterns if "\\." in pattern.pattern)
+                or any(text.endswith(".") and name.startswith(text) and name[len(text):] in each
+                       for each in literals for text in each))
+    rows = db.execute("SELECT DISTINCT programme, parameter, purpose FROM smile.legal_parameter").fetchall()
+    assert len(rows) > 100
+    wrong = [row for row in rows if is_read(row[1]) != (row[2] == "computed")]
+    assert wrong == []
 
 
 def test_every_code_of_the_server_is_a_rule(db):

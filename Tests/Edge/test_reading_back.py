@@ -161,7 +161,7 @@ def test_what_arrears_do_to_benefits(db):
     the same pattern from memory. JHT pays what is in the account, by what was announced; that months are missing in JP
     is concluded from its rule of density. Only what was read in the law counts as verified."""
     def effects(count):
-        found = db.execute("SELECT smile.arrears_effects(%s)", [count]).fetchone()[0]
+        found = db.execute("SELECT smile.arrears_effects(%s, false)", [count]).fetchone()[0]
         return found and {e["programme"]: (e["effect"], e["verified"], e["grade"]) for e in found}
     rest = {"jht": ("account_pays", False, "found"), "jp": ("months_missing", False, "derived")}
     assert effects(0) is None

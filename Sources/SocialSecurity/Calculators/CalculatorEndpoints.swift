@@ -14,7 +14,8 @@ func calculateContribution(_ call: OpenCall) async throws(Failure) -> Response {
 func calculateLateCharge(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(LateChargeInput.self)
   return try await call.answer(
-    reading: CalculatorStatements.lateCharge, wanted.period.sql, wanted.amount, wanted.day?.sql)
+    reading: CalculatorStatements.lateCharge, wanted.period.sql, wanted.amount, wanted.day?.sql,
+    wanted.isDeferred)
 }
 
 private struct ContributionInput: Input {
@@ -45,13 +46,16 @@ private struct LateChargeInput: Input {
   let period: WageMonth
   let amount: Int64
   let day: PlainDate?
+  /// JP that PP 49/2020 Art. 17 defers.
+  let isDeferred: Bool
 
   static func read(_ fields: inout JSONFields) -> LateChargeInput? {
     let period = fields.required("period", WageMonth.self)
     let amount = fields.required("amount", in: 1...Rupiah.totals.upperBound)
     let day = fields.optional("as_of", PlainDate.self)
+    let isDeferred = fields.optional("jp_deferred", Bool.self) ?? false
     guard let period, let amount else { return nil }
-    return LateChargeInput(period: period, amount: amount, day: day)
+    return LateChargeInput(period: period, amount: amount, day: day, isDeferred: isDeferred)
   }
 }
 
@@ -61,8 +65,8 @@ enum CalculatorStatements {
     SQLDate.self, Int64.self, Int32.self, String.self, Bool.self, SQLDate.self, SQLDate?.self)
 
   static let lateCharge = Statement(
-    "calculators.late_charge", "SELECT smile.calculate_late_charge($1, $2, $3)",
-    SQLDate.self, Int64.self, SQLDate?.self)
+    "calculators.late_charge", "SELECT smile.calculate_late_charge($1, $2, $3, $4)",
+    SQLDate.self, Int64.self, SQLDate?.self, Bool.self)
 
   static let all: [any StatementDescription] = [contribution, lateCharge]
 }

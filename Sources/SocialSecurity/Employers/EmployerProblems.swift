@@ -24,6 +24,12 @@ enum EmployerProblems {
       "industry_without_relief", 422, id: "Keringanan ini tidak diberikan kepada industri tersebut.",
       en: "That industry doesn't get this relief."),
     ProblemText(
+      "size_without_relief", 422, id: "Keringanan ini tidak untuk perusahaan dengan skala tersebut; lihat wanted.",
+      en: "Employers of that size don't get this relief; see wanted."),
+    ProblemText(
+      "closure_in_future", 422, id: "Tanggal penutupan tidak boleh setelah hari ini.",
+      en: "An employer can't be recorded as closed before the day has come."),
+    ProblemText(
       "too_few_workers", 422, id: "Jumlah pekerja aktif pada bulan pertama kurang dari yang disyaratkan; lihat wanted.",
       en: "Fewer workers were active in the first month than the relief wants; see wanted."),
     ProblemText(

@@ -27,22 +27,25 @@ func withdrawRelief(_ call: Call) async throws(Failure) -> Response {
 enum ReliefKind: String, JSONChoice {
   /// PP 7/2025, PP 36/2025.
   case labourIntensive = "labour_intensive"
+  /// PP 49/2020 Art. 17.
+  case deferral = "jp_deferral"
 }
 
 struct NewRelief: Input {
   let kind: ReliefKind
-  /// One of those that the legal parameter names.
-  let industry: String
+  /// One of those that the legal parameter names; nil for a relief that doesn't depend on it.
+  let industry: String?
   /// The first and the last wage month.
   let validFrom: WageMonth
   let validTo: WageMonth
 
   static func read(_ fields: inout JSONFields) -> NewRelief? {
     let kind = fields.required("kind", ReliefKind.self)
-    let industry = fields.required("industry", text: .line(1...40))
+    // Of a deferral an industry is an unknown field.
+    let industry = kind == .deferral ? nil : fields.required("industry", text: .line(1...40))
     let validFrom = fields.required("valid_from", WageMonth.self)
     let validTo = fields.required("valid_to", WageMonth.self)
-    guard let kind, let industry, let validFrom, let validTo else { return nil }
+    guard let kind, let validFrom, let validTo else { return nil }
     return NewRelief(kind: kind, industry: industry, validFrom: validFrom, validTo: validTo)
   }
 }
@@ -61,7 +64,7 @@ enum ReliefStatements {
 
   static let grant = Statement(
     "reliefs.grant", "SELECT status, body, etag, location FROM smile.grant_relief($1, $2, $3, $4, $5)",
-    SQLUUID.self, String.self, String.self, SQLDate.self, SQLDate.self)
+    SQLUUID.self, String.self, String?.self, SQLDate.self, SQLDate.self)
 
   static let withdraw = Statement(
     "reliefs.withdraw", "SELECT status, body, etag, location FROM smile.withdraw_relief($1, $2, $3)",
