@@ -177,7 +177,7 @@ class Bench:
     def resident(self):
         """The largest worker's resident memory, in MB."""
         return max(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
-                   for pid in self.workers()) / 1024
+                   for pid in self.workers()) * 1024 / 1e6
 
     def reads(self):
         scripts = list(self.pgbench_scripts())

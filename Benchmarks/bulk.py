@@ -97,7 +97,7 @@ def served(server, csv):
 
 def peak_resident(pid):
     """The most memory that a process ever held, in MB."""
-    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024 / 1e6
 
 
 def sent(server, folder, lines):
