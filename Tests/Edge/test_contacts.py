@@ -1,4 +1,5 @@
 """A member's new e-mail address or phone number: codes, races, limits, and what a stranger can't learn."""
+import concurrent.futures
 import itertools
 
 import psycopg
@@ -6,6 +7,7 @@ import pytest
 
 from actors import PASSWORD
 from client import Client, at_once
+from test_jobs import eventually
 from timing import assert_alike
 
 CHANGES = "/v1/members/me/contact_changes"
@@ -288,22 +290,26 @@ def test_a_code_that_was_sent_before_does_not_outlive_the_change(own_api, own_ac
     own_api.post("/v1/sessions/mfa", {"challenge": asked["challenge"], "code": code}).expect(401, "invalid_code")
 
 
-def test_a_reset_or_log_in_under_way_and_a_change_do_not_wait_for_each_other(own, own_api, own_actors, member):
-    """They lock in the other order; what is being used at the moment was used before."""
+def test_of_a_change_and_a_reset_at_once_the_later_one_sees_the_earlier(own, own_api, own_actors, own_db, member):
+    """Both wait for the account; what was sent to the old address opens nothing once the change has come first."""
     own_api.post("/v1/password_resets", {"identifier": member["email"]}).expect(202)
+    reset = {"token": own_actors.mailed_token(member["email"]), "new_password": "layang layang di atas sawah"}
     address = fresh_address()
     waiting = start(own_api, member, email=address)
-    with own.cluster.connect(own.database) as other, other.transaction():
-        account, = other.execute("SELECT account_id FROM smile.account_grant WHERE member_id = %s AND active",
-                                 [member["member_id"]]).fetchone()
-        other.execute("INSERT INTO smile.mfa_challenge (digest, account_id, grant_id, expires_at) SELECT sha256('x'), "
-                      "account_id, id, now() + interval '9 minutes' FROM smile.account_grant WHERE account_id = %s",
-                      [account])
-    with own.cluster.connect(own.database) as other, other.transaction():
-        assert other.execute("DELETE FROM smile.mfa_challenge WHERE account_id = %s", [account]).rowcount == 1
-        assert other.execute("UPDATE smile.mail_token SET used_at = now() WHERE account_id = %s "
-                             "AND purpose = 'password_reset'", [account]).rowcount == 1
-        confirm(own_api, member, waiting, own_actors.mailed_token(address)).expect(200)
+    code = own_actors.mailed_token(address)
+    waiters = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def waits(count):
+        eventually(lambda: own_db.execute(waiters).fetchone() == (count,))
+    with own.cluster.connect(own.database) as holder, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with holder.transaction():
+            holder.execute("SELECT FROM smile.account WHERE email = %s FOR NO KEY UPDATE", [member["email"]])
+            changing = pool.submit(lambda: confirm(Client(own), member, waiting, code))
+            waits(1)
+            resetting = pool.submit(lambda: Client(own).post("/v1/password_resets/confirmation", reset))
+            waits(2)
+        changing.result().expect(200)
+        resetting.result().expect(410, "reset_token_invalid")
     assert own_api.get("/v1/members/me", token=member["token"]).json["email"] == address
 
 
