@@ -182,9 +182,6 @@ extension EventLoop {
   /// The time of the current turn, read once after its events came.
   @LoopActor package var now: MonotonicInstant { turnTime }
 
-  /// How many descriptors are registered; tests use it to find leaks.
-  @LoopActor package var registrationCount: Int { registrations.count }
-
   /// Watches a descriptor, level-triggered. The handler runs on the loop, in the turn of the event, and is kept until
   /// `deregister`; the descriptor stays the caller's to close, after `deregister`.
   @LoopActor

@@ -21,7 +21,6 @@ package struct HeaderName: ExpressibleByStringLiteral, Sendable {
   package static let ifNoneMatch: HeaderName = "if-none-match"
   package static let origin: HeaderName = "origin"
   package static let requestID: HeaderName = "x-request-id"
-  package static let userAgent: HeaderName = "user-agent"
 }
 
 /// The field lines of a request, as they came. Every name is a token, every value consists of visible characters,

@@ -98,8 +98,6 @@ package final class RequestBody {
   /// Whether there is nothing to give yet.
   private var isWaiting: Bool { if case .open = state { pieces.isEmpty } else { false } }
 
-  var isComplete: Bool { if case .complete = state { true } else { false } }
-
   func append(_ bytes: [UInt8]) {
     pieces.append(bytes)
     buffered += bytes.count

@@ -145,11 +145,6 @@ package enum Patch<Value> {
   package var isAbsent: Bool {
     if case .absent = self { true } else { false }
   }
-
-  /// Whether the field is to be removed.
-  package var isClear: Bool {
-    if case .clear = self { true } else { false }
-  }
 }
 
 extension Patch: Sendable where Value: Sendable {}

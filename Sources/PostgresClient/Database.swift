@@ -52,15 +52,17 @@ package final class Database {
   }
 
   /// Prepares every statement of the catalogue on a connection of its own. Throws `.server` when one doesn't fit the
-  /// schema, `.unavailable` when there is no server to ask.
+  /// schema, `.unavailable` when there is no server to ask or it can't say for the moment.
   package func verifyStatements() async throws(DatabaseError) {
     let connection = try await PipelineConnection.open(configuration, .leased, report: { _ in })
-    let limit = LoopActor.shared.loop.now + configuration.connectLimit
-    let outcome = await connection.submit(.preparing(configuration.statements), until: limit)
+    // No pool looks after this connection's deadlines.
+    let limit = LoopActor.shared.loop.schedule(after: configuration.segmentLimit) { connection.close() }
+    let outcome = await connection.submit(.preparing(configuration.statements), until: nil)
+    LoopActor.shared.loop.cancel(limit)
     connection.close()
     switch outcome {
     case .done: return
-    case .refused(let error): throw .server(error)
+    case .refused(let error) where !error.isOfTheMoment: throw .server(error)
     default: throw .unavailable(retryAfter: 1)
     }
   }

@@ -36,13 +36,6 @@ package struct DatabaseConfiguration: Sendable {
   /// Connections of all kinds that one process may hold.
   package var connectionsMax: Int { sharedConnections + leasedConnections + dedicatedConnections }
 
-  /// Host, port, database and user for the log; never the password.
-  package var redactedDescription: String {
-    ["host", "port", "dbname", "user"]
-      .compactMap { keyword in LibPQ.option(keyword, in: conninfo).map { "\(keyword)=\($0)" } }
-      .joined(separator: " ")
-  }
-
   /// Whether libpq understands `conninfo`.
   package var isWellFormed: Bool { LibPQ.isWellFormed(conninfo) }
 }

@@ -22,6 +22,9 @@ package struct ServerError: Error, Sendable, Equatable, CustomStringConvertible 
 
   /// Serialisation failure or deadlock: the same work may succeed when it is repeated as a whole.
   package var isTransient: Bool { sqlState == "40001" || sqlState == "40P01" }
+  /// What the server lacked, or what stood in its way, is of the moment (classes 08, 40, 53, 55, 57 and 58 of
+  /// appendix A): it says nothing about the statement.
+  package var isOfTheMoment: Bool { ["08", "40", "53", "55", "57", "58"].contains(sqlState.prefix(2)) }
   /// FATAL and PANIC end the session.
   package var endsSession: Bool { severity == "FATAL" || severity == "PANIC" }
   /// The server has become (or always was) a read-only standby: this connection is of no use for writes.

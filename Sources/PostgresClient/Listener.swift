@@ -38,9 +38,6 @@ package final class Listener {
     connection = nil
   }
 
-  /// True while the channels are listened to.
-  package var isListening: Bool { connection != nil }
-
   private func connect() {
     retry = nil
     pacer.attemptStarted(at: LoopActor.shared.loop.now)

@@ -134,7 +134,7 @@ def server(cluster, migrated):
         made = make()
         before = made.children()
         yield made
-        assert made.children() == before, f"a process of the shared server died:\n{made.log()}"
+        assert made.children() == before, f"a process of the shared server died:\n{made.complaints()}"
 
 
 @pytest.fixture

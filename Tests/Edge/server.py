@@ -127,6 +127,11 @@ class Server:
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
         return text[-20_000:]
 
+    def complaints(self):
+        """The lines of the whole log that are about no request: what the processes and their supervisor say."""
+        lines = self.log_path.read_text(errors="replace").splitlines() if self.log_path.exists() else []
+        return "\n".join(line for line in lines if '"request_id"' not in line)
+
     def metric(self, name):
         """The sum over all label sets of one metric."""
         connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=5)

@@ -9,6 +9,7 @@ import pytest
 
 from client import Client
 from server import Server
+from test_jobs import eventually
 
 PATIENCE = 30   # seconds; the machine may be busy with other things
 
@@ -121,6 +122,22 @@ def test_a_dead_jobs_process_is_replaced(own_server):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert own_server.health("ready") == 200
+
+
+def test_the_jobs_process_outlives_a_table_that_is_locked_while_it_looks_at_the_schema(make_server):
+    """What PostgreSQL gave up waiting for says nothing about the statements: it asks again, on another connection."""
+    server = make_server(start=False)
+    asking = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() " \
+             "AND application_name = 'smile-start-check'"
+    with server.cluster.connect(server.database) as holder, server.cluster.connect(server.database) as db:
+        with holder.transaction():
+            holder.execute("LOCK TABLE smile.claim IN ACCESS EXCLUSIVE MODE")
+            server.start()
+            before = server.children()
+            first = eventually(lambda: db.execute(f"{asking} AND wait_event_type = 'Lock'").fetchone())
+            eventually(lambda: db.execute(f"{asking} AND wait_event_type = 'Lock' AND pid <> %s", first).fetchone())
+        eventually(lambda: not db.execute(asking).rowcount)
+    assert server.children() == before, server.complaints()
 
 
 def test_a_dead_supervisor_takes_its_workers_along(make_server):

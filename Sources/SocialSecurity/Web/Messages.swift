@@ -15,9 +15,6 @@ extension Response {
     json.object(members)
     return .json(status, json.bytes)
   }
-
-  /// 204, for what there is nothing to say about.
-  package static let noContent = Response(status: 204)
 }
 
 extension ResponseHeaders {
