@@ -104,7 +104,7 @@ package final class App: RequestHandler, Sendable {
     // An open endpoint looks at no token: else whoever has one would guess passwords under an account's wider limit.
     let token =
       endpoint.grants.isEmpty ? nil : request.headers[.authorization].flatMap { TokenDigest(authorization: $0) }
-    if !endpoint.grants.isEmpty, token == nil { throw .unauthenticated }
+    if !endpoint.grants.isEmpty, token == nil { throw .unauthenticated(request) }
     try services.limiter.admit(request.remoteAddress, endpoint, token, &standing)
     let query = Query(request.query, known: parameters[index])
     let checked = Preconditions(request, endpoint, query)

@@ -22,7 +22,28 @@ def test_a_stranger_gets_401_whatever_else_is_wrong(operation, api):
     for what, headers in STRANGERS.items():
         answer = api.request(operation.method, walk.target(operation, "nonsense=1"), headers=headers)
         assert answer.status == 401, f"{what}: {answer}"
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer"), what
+        # RFC 6750 section 3.1: no error is named to whoever showed nothing.
+        error = ', error="invalid_token"' if headers else ""
+        assert answer.headers["WWW-Authenticate"] == f'Bearer realm="smile"{error}', what
+
+
+def test_a_401_or_403_names_what_is_wrong_with_the_token_and_nothing_else(api, actors, callers):
+    """RFC 6750 section 3.1; for a step-up RFC 9470 section 3."""
+    member, realm = actors.member(), 'Bearer realm="smile"'
+    refused = api.post("/v1/sessions", {"identifier": member["email"], "password": "salah"}).expect(401)
+    assert refused.headers["WWW-Authenticate"] == realm
+    refused = api.post("/v1/sessions/refresh", {"refresh_token": "srt_" + "A" * 43}).expect(401)
+    assert refused.headers["WWW-Authenticate"] == realm
+    refused = callers["officer"].get("/v1/claim_queue").expect(403, "insufficient_scope")
+    assert refused.headers["WWW-Authenticate"] == f'{realm}, error="insufficient_scope"'
+    refused = api.get("/v1/claim_queue", token=member["token"]).expect(403, "wrong_role")
+    assert "WWW-Authenticate" not in refused.headers
+    with actors.server.cluster.connect(actors.server.database) as connection:
+        connection.execute("UPDATE smile.access_token SET stepped_up_at = stepped_up_at - interval '5 minutes' "
+                           "WHERE digest = sha256(%s)", [member["token"].encode()])
+    refused = api.post("/v1/account/totp", token=member["token"]).expect(401, "step_up_required")
+    assert refused.headers["WWW-Authenticate"] == (
+        f'{realm}, error="insufficient_user_authentication", max_age="300"')
 
 
 @pytest.mark.parametrize("operation", walk.guarded(), ids=lambda o: o.id)

@@ -205,6 +205,21 @@ def test_a_client_is_taken_from_its_networks_alone(own, own_api, firm):
     own_api.get("/v1/employers", token=token, headers=OUTSIDE).expect(403, "address_not_allowed")
 
 
+def test_nobody_gets_into_a_network_by_saying_so(own_api, api, actors, firm):
+    """What stands left of the proxy's own word is the client's invention; without a proxy all of it is."""
+    client = make(own_api, firm["token"], allowed_networks=["203.0.113.0/24"])
+    forged = [{"X-Forwarded-For": text} for text in (
+        "203.0.113.7, 198.51.100.7", "203.0.113.7,198.51.100.7,127.0.0.1", "198.51.100.7, 203.0.113.7x",
+        "203.0.113.7, unknown")] + [{"Forwarded": "for=203.0.113.7"}, {"X-Real-IP": "203.0.113.7"}]
+    token = get_token(own_api, client["id"], client["secret"], INSIDE).expect(200).json["access_token"]
+    for headers in forged:
+        get_token(own_api, client["id"], client["secret"], headers).expect(401)
+        own_api.get("/v1/employers", token=token, headers=headers).expect(403, "address_not_allowed")
+    employer = actors.employer()
+    unproxied = make(api, employer["token"], allowed_networks=["203.0.113.0/24"])
+    get_token(api, unproxied["id"], unproxied["secret"], INSIDE).expect(401)
+
+
 def test_new_networks_hold_from_the_next_request_on(own_api, firm):
     client = make(own_api, firm["token"])
     token = get_token(own_api, client["id"], client["secret"], OUTSIDE).expect(200).json["access_token"]
@@ -358,7 +373,7 @@ def test_basic_credentials_are_form_encoded_and_not_shown_twice(own_api, own_act
     basic = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
     granted = post_form(own_api, "/v1/oauth/token", basic, grant_type="client_credentials").expect(200)
     assert granted.json["scope"] == "payments:notify"
-    assert granted.headers["Cache-Control"] == "no-store"
+    assert (granted.headers["Cache-Control"], granted.headers["Pragma"]) == ("no-store", "no-cache")
     both = post_form(own_api, "/v1/oauth/token", basic, grant_type="client_credentials", client_secret=bank["secret"])
     assert both.expect(400).json == {"error": "invalid_request"}
     broken = post_form(own_api, "/v1/oauth/token", {"Authorization": "Basic ####"}, grant_type="client_credentials")
@@ -366,6 +381,40 @@ def test_basic_credentials_are_form_encoded_and_not_shown_twice(own_api, own_act
     assert broken.headers["WWW-Authenticate"].startswith("Basic ")
     state = post_form(own_api, "/v1/oauth/introspect", basic, token=granted.json["access_token"]).expect(200).json
     assert state["active"] is True
+
+
+def test_what_is_wrong_with_a_request_for_a_token_is_said_as_rfc_6749_has_it(own_api, own_actors):
+    """Sections 5.2 and 3.2: no parameter twice, one without a value counts as left out, unknown ones are ignored."""
+    bank = own_actors.bank()
+    grant, shown = "grant_type=client_credentials", f"client_id={bank['id']}&client_secret={bank['secret']}"
+    whole = f"{grant}&{shown}"
+
+    def ask(body, *credentials):
+        pair = base64.b64encode(":".join(credentials).encode()).decode()
+        basic = {"Authorization": f"Basic {pair}"} if credentials else {}
+        return own_api.post("/v1/oauth/token", body=body.encode(), headers=FORM | basic)
+    mine = bank["id"], bank["secret"]
+    for body, credentials in ((whole, ()), (grant, mine), (f"{grant}&client_secret=", mine), (f"{whole}&a=1&a=2", ()),
+                              (f"{whole}&scope=", ()), (f"{whole}&scope=payments%3Anotify", ())):
+        ask(body, *credentials).expect(200)
+    for error, status, wrong in (
+            ("invalid_request", 400, [
+                (f"{whole}&{grant}", ()), (f"{whole}&client_secret={bank['secret']}", ()), (shown, ()), ("", mine),
+                (whole, mine), (f"{grant}&client_id={uuid.uuid4()}", mine), (f"{whole}&scope=%ff", ()),
+                (f"{whole}&scope=%00", ()), (f"{whole}&scope=%4", ()), (f"{whole}&scope=a b", ())]),
+            ("invalid_client", 401, [
+                (grant, ()), (f"{grant}&client_id={bank['id']}", ()), (grant, (bank["id"], bank["secret"], "x")),
+                (grant, (bank["id"], bank["secret"] + "%3Ax")), (grant, (bank["id"], "")), (grant, ("", "")),
+                (grant, (bank["id"],))]),
+            ("unsupported_grant_type", 400, [(f"grant_type=password&{shown}", ()), (f"grant_type=x&{shown}", ())]),
+            ("invalid_scope", 400, [
+                (f"{whole}&scope=returns:write", ()), (f"{whole}&scope=payments:notify++payments:notify", ()),
+                (f"{whole}&scope=+", ())])):
+        for body, credentials in wrong:
+            answer = ask(body, *credentials)
+            assert (answer.status, answer.json) == (status, {"error": error}), f"{body}, {credentials}: {answer}"
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
 def test_introspection_tells_a_client_of_its_own_tokens_alone(own, own_api, own_actors, later):

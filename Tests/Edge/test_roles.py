@@ -84,6 +84,30 @@ def test_of_two_changes_at_once_one_wins_and_one_token_lives(server, api, person
     assert len(alive) == 1
 
 
+def test_a_log_out_ends_what_a_refresh_and_a_change_of_role_at_that_moment_gave(server, api, actors, db):
+    """In whatever order the three come: once the log-out was answered with 204, no token of the session opens anything.
+    A change of role that came first has killed the token that the log-out showed."""
+    for _ in range(10):
+        member, firm = actors.member(), actors.once("employer", actors.employer)
+        grant, = db.execute(
+            "INSERT INTO smile.account_grant (account_id, kind, employer_id, employer_role, active) "
+            "SELECT account_id, 'employer', %s, 'viewer', true FROM smile.account_grant WHERE member_id = %s "
+            "RETURNING id", [firm["id"], member["member_id"]]).fetchone()
+        works = [lambda client: client.delete("/v1/sessions/current", token=member["token"]),
+                 lambda client: refresh(client, member["refresh_token"]),
+                 lambda client: switch(client, member["token"], {"id": str(grant)})]
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            ended, refreshed, switched = pool.map(lambda work: work(Client(server)), works)
+        given = [answer.json for answer in (refreshed, switched) if answer.status == 200]
+        alive = [tokens for tokens in given if api.get("/v1/account", token=tokens["access_token"]).status == 200]
+        if ended.status == 204:
+            assert not alive
+            for tokens in given:
+                refresh(api, tokens["refresh_token"]).expect(401)
+        else:
+            assert ended.status == 401 and switched.status == 200 and switched.json in alive
+
+
 def test_what_one_role_may_the_other_may_not(api, person):
     """The firm's clients aren't the member's, nor another firm's, though the person is the same."""
     _, first, second = person["grants"]

@@ -166,6 +166,17 @@ def test_a_code_can_go_to_the_phone_where_there_is_one(own, own_api, own_actors,
     meet(own_api, answer["challenge"], message["token"]).expect(201)
 
 
+def test_who_has_proved_no_number_gets_no_code_by_sms(own_api, own_actors, own_db, at_zero):
+    """As officers who are no members: only these prove numbers. Asked for all the same, it is answered and not sent."""
+    officer = own_actors.officer_account()
+    own_db.execute("UPDATE smile.account SET phone = '+628119997776' WHERE email = %s", [officer["email"]])
+    asked = ask(own_api, officer).expect(401).json
+    assert asked["methods"] == ["email"]
+    at_zero(61)
+    own_api.post("/v1/sessions/mfa/resend", {"challenge": asked["challenge"], "channel": "sms"}).expect(202)
+    assert own_actors.mails("+628119997776") == [] and len(own_actors.mails(officer["email"])) == 1
+
+
 def test_a_challenge_ends_after_ten_minutes_and_with_the_password_it_was_given_for(own, own_api, own_actors, at_zero):
     officer = own_actors.officer_account()
     late, changed = challenge(own_api, officer), challenge(own_api, officer)
@@ -338,6 +349,18 @@ def test_step_up_is_throttled_by_session(own_api, own_actors, at_zero):
     other.post("/v1/sessions/step_up", {"password": PASSWORD}).expect(200)
     at_zero(31)
     api.post("/v1/sessions/step_up", {"password": PASSWORD}).expect(200)
+
+
+def test_a_step_up_counts_in_its_own_session_alone(own_api, own_actors, at_zero):
+    """Whoever stole another session waits in vain for the owner's password; refreshing doesn't carry it over."""
+    member = own_actors.member()
+    stolen = own_actors.log_in(member["email"])
+    at_zero(301)
+    stepped = own_api.post("/v1/sessions/step_up", {"password": PASSWORD}, token=member["token"]).expect(200).json
+    own_api.post("/v1/account/totp", token=stepped["access_token"]).expect(200)
+    own_api.post("/v1/account/totp", token=stolen["token"]).expect(401, "step_up_required")
+    fresh = own_api.post("/v1/sessions/refresh", {"refresh_token": stolen["refresh_token"]}).expect(200).json
+    own_api.post("/v1/account/totp", token=fresh["access_token"]).expect(401, "step_up_required")
 
 
 def test_step_up_leaves_the_other_tab_its_refresh_token(own_api, own_actors, at_zero):

@@ -23,12 +23,15 @@ func issueClientToken(_ call: OpenCall) async throws(Failure) -> Response {
   var work = try call.work()
   try work.add(ClientStatements.issueToken, client.id, client.secret.bytes, scopes, token.digest)
   return try await call.oauthAnswer(work) { result in
-    .json(200) { json in
+    var response = Response.json(200) { json in
       json.field("access_token", token.text)
       json.field("token_type", "Bearer")
       json.field("expires_in", optional: result.int(0, 1))
       json.field("scope", optional: result.string(0, 2))
     }
+    // RFC 6749 section 5.1 wants it beside Cache-Control.
+    response.headers.append("Pragma", "no-cache")
+    return response
   }
 }
 

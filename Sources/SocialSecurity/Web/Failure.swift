@@ -1,3 +1,4 @@
+import HTTPServer
 import JSON
 
 /// The only error that a handler can end with. `Problem` turns it into a problem document; nothing else speaks of
@@ -16,6 +17,8 @@ package struct Failure: Error, Sendable {
   package var lists: [(name: String, values: [String])] = []
   /// The methods that a path has, for the `Allow` of a 405.
   package var allow: String?
+  /// Whether the request showed no credentials at all, so that the challenge of a 401 names no error.
+  package var lacksCredentials = false
   /// Why, for the log alone: an SQLSTATE and names from the schema, never a value.
   package var cause: String?
 
@@ -33,7 +36,11 @@ package struct Failure: Error, Sendable {
   /// 404, also for what is there but not the caller's.
   package static let notFound = Failure(404, "not_found")
   /// 401 for a token that is missing or can't be one.
-  package static let unauthenticated = Failure(401, "invalid_token")
+  package static func unauthenticated(_ request: Request) -> Failure {
+    var failure = Failure(401, "invalid_token")
+    failure.lacksCredentials = !request.headers.contains(.authorization)
+    return failure
+  }
 
   /// 400: the input isn't what the contract says, with everything that is wrong.
   package static func invalid(_ errors: [FieldError]) -> Failure { Failure(400, "invalid_request", errors: errors) }

@@ -14,6 +14,7 @@ struct Problem {
     response.headers.append("Content-Language", language.rawValue)
     switch failure.status {
     case 401: response.headers.append("WWW-Authenticate", challenge)
+    case 403 where failure.code == "insufficient_scope": response.headers.append("WWW-Authenticate", challenge)
     case 405: response.headers.append("Allow", failure.allow ?? "")
     default: break
     }
@@ -24,11 +25,15 @@ struct Problem {
     return response
   }
 
-  /// RFC 6750 section 3; for a step-up RFC 9470 section 3.
+  /// RFC 6750 section 3, whose errors are about access tokens alone; for a step-up RFC 9470 section 3.
   private var challenge: String {
-    failure.code == "step_up_required"
-      ? "Bearer realm=\"smile\", error=\"insufficient_user_authentication\", max_age=\"300\""
-      : "Bearer realm=\"smile\", error=\"\(failure.code)\""
+    let realm = "Bearer realm=\"smile\""
+    switch failure.code {
+    case "invalid_token" where failure.lacksCredentials: return realm
+    case "invalid_token", "insufficient_scope": return "\(realm), error=\"\(failure.code)\""
+    case "step_up_required": return "\(realm), error=\"insufficient_user_authentication\", max_age=\"300\""
+    default: return realm
+    }
   }
 
   private func body() -> [UInt8] {
