@@ -205,6 +205,24 @@ def test_the_operator_ends_the_sessions_of_one_or_of_all(own, own_api, own_actor
                                   "AND role = 'operator'").fetchone() == (3,)
 
 
+def test_the_operator_disables_an_account_and_enables_it_again(own, own_api, own_actors):
+    """V7.4.2: its sessions end at the next request, and neither log-in, refresh nor a mailed token opens anything."""
+    member = own_actors.member()
+    own_api.post("/v1/password_resets", {"identifier": member["email"]}).expect(202)
+    reset = {"token": own_actors.mailed_token(member["email"]), "new_password": "sampan kayu di tepi danau 8"}
+    assert json.loads(own.run("smile-admin", "disable-account", "--email", member["email"].upper())) == {
+        "disabled": member["email"]}
+    own_api.get("/v1/members/me", token=member["token"]).expect(401, "invalid_token")
+    own_api.post("/v1/sessions/refresh", {"refresh_token": member["refresh_token"]}).expect(401)
+    own_api.post("/v1/password_resets/confirmation", reset).expect(410)
+    own_actors.try_log_in(member["email"]).expect(401, "invalid_credentials")
+    with pytest.raises(AssertionError, match="no active account"):
+        own.run("smile-admin", "disable-account", "--email", member["email"])
+    own.run("smile-admin", "enable-account", "--email", member["email"])
+    own_api.get("/v1/members/me", token=member["token"]).expect(401)
+    own_actors.log_in(member["email"])
+
+
 # MARK: second factors
 
 def enrol(api, actors, member):

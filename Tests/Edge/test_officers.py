@@ -1,5 +1,6 @@
 """Officers: who may make and change them, and what that does to their sessions."""
 import concurrent.futures
+import json
 
 import psycopg
 import pytest
@@ -58,6 +59,28 @@ def test_an_invited_officer_sets_the_first_password_and_works(api, actors, head,
     api.get("/v1/claim_queue", token=session["token"]).expect(200)
     api.get("/v1/officers", token=session["token"]).expect(403, "insufficient_scope")
     assert made["active"] is True
+
+
+def test_the_first_officer_chooses_a_password_with_what_smile_admin_prints(own, own_api, own_actors, later):
+    """Nobody made that password, and the token is good once, for a day. Who has an account gets none."""
+    def made(email):
+        return json.loads(own.run("smile-admin", "create-officer", "--email", email, "--name", "Rina Kartika",
+                                  "--permissions", "manage_officers"))
+
+    def choose(token, status):
+        own_api.post("/v1/password_resets/confirmation", {"token": token, "new_password": FIRST}).expect(status)
+    printed = made("petugas.pertama@smile.test")
+    assert printed.keys() == {"account_id", "email", "password_token"}
+    choose(printed["password_token"], 204)
+    choose(printed["password_token"], 410)
+    session = own_actors.log_in("petugas.pertama@smile.test", FIRST)
+    own_api.get("/v1/officers", token=session["token"]).expect(200)
+    again, member = made("petugas.pertama@smile.test"), own_actors.member()
+    assert "password_token" not in again and "password_token" not in made(member["email"])
+    own_actors.log_in(member["email"])
+    late = made("petugas.lambat@smile.test")["password_token"]
+    later(86_401)
+    choose(late, 410)
 
 
 def test_who_has_an_account_gets_the_role_beside_the_others(api, actors, head):

@@ -12,6 +12,7 @@ import Testing
       case .createBankClient(let name): return name
       case .endSessions(let email): return email?.text ?? "everybody"
       case .removeAuthenticator(let email): return "off \(email.text)"
+      case .setDisabled(let isDisabled, let email): return "\(isDisabled ? "disabled" : "enabled") \(email.text)"
       case .secondFactorPolicy(let npp, let required): return "\(npp) \(required)"
       case .importMembers(let file): return file
       case .demoData: return "demo"
@@ -32,6 +33,8 @@ import Testing
     #expect(parse("create-bank-client --name Bank") == "Bank")
     #expect(parse("end-sessions --email A@B.id") == "a@b.id")
     #expect(parse("end-sessions --everybody") == "everybody")
+    #expect(parse("disable-account --email A@B.id") == "disabled a@b.id")
+    #expect(parse("enable-account --email A@B.id") == "enabled a@b.id")
     #expect(parse("remove-authenticator --email A@B.id") == "off a@b.id")
     #expect(parse("second-factor-policy --npp 10000001 --required") == "10000001 true")
     #expect(parse("second-factor-policy --npp 10000001 --optional") == "10000001 false")

@@ -13,6 +13,8 @@ package enum AdminCommand: Sendable {
   case endSessions(of: EmailAddress?)
   /// Takes the authenticator and the recovery codes off an account whose owner has lost both.
   case removeAuthenticator(of: EmailAddress)
+  /// Nobody gets into this account any more, or its owner does again.
+  case setDisabled(Bool, account: EmailAddress)
   /// Whether the administrators of the employer with this number have to show a second factor.
   case secondFactorPolicy(npp: String, required: Bool)
   /// Loads members who have a number from the system before this one.
@@ -24,6 +26,8 @@ package enum AdminCommand: Sendable {
     usage: smile-admin create-officer --email E-MAIL --name NAME --permissions A,B [--password-stdin]
            smile-admin create-bank-client --name NAME
            smile-admin end-sessions (--email E-MAIL | --everybody)
+           smile-admin disable-account --email E-MAIL
+           smile-admin enable-account --email E-MAIL
            smile-admin remove-authenticator --email E-MAIL
            smile-admin second-factor-policy --npp NPP (--required | --optional)
            smile-admin import-members --file CSV
@@ -65,6 +69,10 @@ package enum AdminCommand: Sendable {
     case "end-sessions":
       let everybody = options.flag("--everybody")
       self = .endSessions(of: everybody ? nil : try options.value("--email", EmailAddress.init(parsing:)))
+    case "disable-account":
+      self = .setDisabled(true, account: try options.value("--email", EmailAddress.init(parsing:)))
+    case "enable-account":
+      self = .setDisabled(false, account: try options.value("--email", EmailAddress.init(parsing:)))
     case "remove-authenticator":
       self = .removeAuthenticator(of: try options.value("--email", EmailAddress.init(parsing:)))
     case "second-factor-policy":

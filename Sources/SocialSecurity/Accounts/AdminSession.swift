@@ -52,15 +52,7 @@ package struct AdminSession {
       if let password, let weakness = blockedPasswords.weakness(of: password.text, of: [email.text, name.text]) {
         throw StartFailure("the password: \(weakness.rawValue)")
       }
-      let chosen = try password ?? Password(parsing: Base64URL.encode(SecureRandom.bytes(18)))
-      var work = Segment()
-      try work.add(AdminStatements.act, "operator", "", nil)
-      try work.add(
-        AdminStatements.createOfficer, email.text, name.text, permissions, try passwords.hash(chosen.text))
-      let account = try await database.write(work).last?.string(0, 0) ?? ""
-      var answer = [("account_id", account), ("email", email.text)]
-      if password == nil { answer.append(("password", chosen.text)) }
-      print(Self.line(answer))
+      print(Self.line(try await createOfficer(email, name, permissions, password)))
     case .createBankClient(let name):
       let secret = try FreshToken(.clientSecret)
       var work = Segment()
@@ -73,6 +65,13 @@ package struct AdminSession {
       try work.add(AdminStatements.act, "operator", "", nil)
       try work.add(AdminStatements.endSessions, email?.text)
       print(Self.line([("ended", try await database.write(work).last?.string(0, 0) ?? "0")]))
+    case .setDisabled(let isDisabled, let email):
+      var work = Segment()
+      try work.add(AdminStatements.act, "operator", "", nil)
+      try work.add(AdminStatements.setDisabled, email.text, isDisabled)
+      let isDone = try await database.write(work).last?.bool(0, 0) ?? false
+      if !isDone { throw StartFailure("\(email.text) has no \(isDisabled ? "active" : "disabled") account") }
+      print(Self.line([(isDisabled ? "disabled" : "enabled", email.text)]))
     case .removeAuthenticator(let email):
       var work = Segment()
       try work.add(AdminStatements.act, "operator", "", nil)
@@ -92,6 +91,22 @@ package struct AdminSession {
       if environment == .production { throw StartFailure("demo data have no place in production") }
       for account in try await makeDemoData() { print(account) }
     }
+  }
+
+  /// Without a password, a new officer chooses one with the token that is printed here, and nowhere else.
+  private func createOfficer(
+    _ email: EmailAddress, _ name: PersonName, _ permissions: [String], _ password: Password?
+  ) async throws -> [(name: String, value: String)] {
+    let token = password == nil ? Base64URL.encode(try SecureRandom.bytes(32)) : nil
+    var work = Segment()
+    try work.add(AdminStatements.act, "operator", "", nil)
+    try work.add(
+      AdminStatements.createOfficer, email.text, name.text, permissions,
+      try passwords.hash((password ?? Password.unguessable()).text), token.map { SHA256.hash($0) })
+    let made = try await database.write(work).last
+    var answer = [("account_id", made?.string(0, 0) ?? ""), ("email", email.text)]
+    if let token, made?.bool(0, 1) == true { answer.append(("password_token", token)) }
+    return answer
   }
 
   static func line(_ members: [(name: String, value: String)]) -> String {

@@ -16,13 +16,16 @@ enum AdminStatements {
     "SELECT EXISTS (SELECT FROM smile.account AS a WHERE a.email = $1 AND a.status = 'active')", String.self)
 
   static let createOfficer = Statement(
-    "admin.create_officer", "SELECT smile.create_officer($1, $2, $3, $4)",
-    String.self, String.self, [String].self, String.self)
+    "admin.create_officer", "SELECT account, is_new FROM smile.create_officer($1, $2, $3, $4, $5)",
+    String.self, String.self, [String].self, String.self, [UInt8]?.self)
 
   static let createBankClient = Statement(
     "admin.create_bank_client", "SELECT smile.create_bank_client($1, $2)", String.self, [UInt8].self)
 
   static let endSessions = Statement("admin.end_sessions", "SELECT smile.end_sessions($1)", String?.self)
+
+  static let setDisabled = Statement(
+    "admin.set_disabled", "SELECT smile.set_account_disabled($1, $2)", String.self, Bool.self)
 
   static let removeAuthenticator = Statement(
     "admin.remove_authenticator", "SELECT smile.remove_authenticator($1)", String.self)
@@ -72,7 +75,8 @@ enum AdminStatements {
     [UInt8].self)
 
   static let all: [any StatementDescription] = [
-    act, accountExists, createOfficer, createBankClient, endSessions, removeAuthenticator, secondFactorPolicy,
+    act, accountExists, createOfficer, createBankClient, endSessions, setDisabled, removeAuthenticator,
+    secondFactorPolicy,
     registerEmployer, waitingRegistration, approveEmployer, employerOf, hire, kpjOf, AccountStatements.register,
     AccountStatements.confirm,
   ] + MemberImportStatements.all

@@ -66,7 +66,7 @@ extension AdminSession {
   private func makeOfficer(_ email: String, _ name: String, _ permissions: [String]) async throws {
     guard try await !hasAccount(email) else { return }
     var work = try acting("operator")
-    try work.add(AdminStatements.createOfficer, email, name, permissions, try passwords.hash(Demo.password))
+    try work.add(AdminStatements.createOfficer, email, name, permissions, try passwords.hash(Demo.password), nil)
     _ = try await database.write(work)
   }
 
