@@ -10,6 +10,7 @@ extension Endpoints {
     MemberStatements.all, ContactStatements.all, SelfEmploymentStatements.all, IncomeBandStatements.all,
     EmployerStatements.all, RegistrationStatements.all, EmployerUserStatements.all, RiskClassStatements.all,
     ReliefStatements.all,
+    ProgrammeStatements.all,
     WorkerStatements.all, ReadingBackStatements.all, CertificateStatements.all,
     DiscrepancyStatements.all, CalculatorStatements.all,
     ReturnStatements.all, BillingStatements.all,

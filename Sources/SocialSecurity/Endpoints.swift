@@ -221,6 +221,12 @@ package enum Endpoints {
       .POST, "/v1/employers/{employer_id}/risk_classes", "setRiskClass", [.officer("manage_employers")],
       [.idempotent, .stepUp], setRiskClass),
     Endpoint(
+      .GET, "/v1/employers/{employer_id}/programmes", "listProgrammes", employerReaders, parameters: ["period"],
+      listProgrammes),
+    Endpoint(
+      .POST, "/v1/employers/{employer_id}/programmes", "chooseProgramme",
+      [.employer(.admin), .officer("manage_employers")], .idempotent, chooseProgramme),
+    Endpoint(
       .GET, "/v1/employers/{employer_id}/reliefs", "listReliefs", employerReaders, parameters: page, listReliefs),
     Endpoint(
       .POST, "/v1/employers/{employer_id}/reliefs", "grantRelief", [.officer("manage_employers")],

@@ -125,6 +125,7 @@ DEFINERS = {
         "discard_return": "the caller's employer's",
         "dispute_wage": "the caller's own employment",
         "employer_name": "a name is no secret",
+        "choose_programme": "wants the employer's administrator or an officer who manages employers",
         "employer_statement": "the caller's employer's; all for an officer who manages billing",
         "end_employment": "the caller's employer's",
         "enrol_self_employed": "the caller's own",

@@ -7,7 +7,7 @@ func calculateContribution(_ call: OpenCall) async throws(Failure) -> Response {
   let wanted = try await call.input(ContributionInput.self)
   return try await call.answer(
     reading: CalculatorStatements.contribution, wanted.period.sql, wanted.wage, wanted.riskClass,
-    wanted.size.rawValue, wanted.isLabourIntensive, wanted.birthDate.sql, wanted.employedSince?.sql)
+    wanted.size.rawValue, wanted.isLabourIntensive, wanted.birthDate.sql, wanted.employedSince?.sql, wanted.choosesJP)
 }
 
 /// The fine of an amount that wasn't paid in time.
@@ -24,6 +24,8 @@ private struct ContributionInput: Input {
   let riskClass: Int32
   let size: FirmSize
   let isLabourIntensive: Bool
+  /// JP at an employer whose size leaves the choice.
+  let choosesJP: Bool
   let birthDate: PlainDate
   let employedSince: PlainDate?
 
@@ -33,12 +35,13 @@ private struct ContributionInput: Input {
     let riskClass = fields.required("risk_class", in: 1...5)
     let size = fields.required("size", FirmSize.self)
     let isLabourIntensive = fields.optional("labour_intensive", Bool.self) ?? false
+    let choosesJP = fields.optional("jp_chosen", Bool.self) ?? false
     let birthDate = fields.required("birth_date", PlainDate.self)
     let employedSince = fields.optional("employed_since", PlainDate.self)
     guard let period, let wage, let riskClass, let size, let birthDate else { return nil }
     return ContributionInput(
       period: period, wage: wage, riskClass: Int32(riskClass), size: size, isLabourIntensive: isLabourIntensive,
-      birthDate: birthDate, employedSince: employedSince)
+      choosesJP: choosesJP, birthDate: birthDate, employedSince: employedSince)
   }
 }
 
@@ -61,8 +64,8 @@ private struct LateChargeInput: Input {
 
 enum CalculatorStatements {
   static let contribution = Statement(
-    "calculators.contribution", "SELECT smile.calculate_contribution($1, $2, $3, $4, $5, $6, $7)",
-    SQLDate.self, Int64.self, Int32.self, String.self, Bool.self, SQLDate.self, SQLDate?.self)
+    "calculators.contribution", "SELECT smile.calculate_contribution($1, $2, $3, $4, $5, $6, $7, $8)",
+    SQLDate.self, Int64.self, Int32.self, String.self, Bool.self, SQLDate.self, SQLDate?.self, Bool.self)
 
   static let lateCharge = Statement(
     "calculators.late_charge", "SELECT smile.calculate_late_charge($1, $2, $3, $4)",

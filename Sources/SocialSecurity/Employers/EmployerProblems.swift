@@ -27,6 +27,9 @@ enum EmployerProblems {
       "size_without_relief", 422, id: "Keringanan ini tidak untuk perusahaan dengan skala tersebut; lihat wanted.",
       en: "Employers of that size don't get this relief; see wanted."),
     ProblemText(
+      "programme_not_voluntary", 422, id: "Skala perusahaan ini tidak memberi pilihan atas program tersebut.",
+      en: "The size of this employer leaves no choice of that programme."),
+    ProblemText(
       "closure_in_future", 422, id: "Tanggal penutupan tidak boleh setelah hari ini.",
       en: "An employer can't be recorded as closed before the day has come."),
     ProblemText(
