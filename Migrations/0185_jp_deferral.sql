@@ -34,21 +34,21 @@ ALTER TABLE smile.billing
   ADD COLUMN relief_id uuid REFERENCES smile.employer_relief,
   ADD COLUMN pay_now_pct numeric CHECK (pay_now_pct BETWEEN 0 AND 100),
   ADD CONSTRAINT billing_deferral_is_whole CHECK (
-    (relief_id IS NULL) = (pay_now_pct IS NULL) AND (deferred_of IS NULL OR relief_id IS NOT NULL)),
-  DROP CONSTRAINT billing_return_id_key;
-CREATE UNIQUE INDEX billing_return ON smile.billing (return_id) WHERE deferred_of IS NULL;
+    (relief_id IS NULL) = (pay_now_pct IS NULL) AND (deferred_of IS NULL OR relief_id IS NOT NULL));
+DROP INDEX smile.billing_return;
+CREATE UNIQUE INDEX billing_return ON smile.billing (return_id, unit_id) NULLS NOT DISTINCT WHERE deferred_of IS NULL;
 CREATE UNIQUE INDEX billing_deferred_of ON smile.billing (deferred_of) WHERE deferred_of IS NOT NULL;
 CREATE INDEX billing_deferred ON smile.billing (employer_id) WHERE deferred_of IS NOT NULL;
 
--- What a billing charges for each member and month: all that its return charges, or of a return whose JP was deferred
--- the part that is due on time, or the other one.
+-- What a billing charges for each member and month: all that its return charges or by unit what the lines of its unit
+-- do, and of a return whose JP was deferred the part that is due on time, or the other one.
 CREATE FUNCTION smile.billing_charges(b smile.billing)
 RETURNS TABLE (
-  member_id uuid, period date, wage bigint, jht_employer bigint, jht_worker bigint, jkk bigint, jkm bigint,
-  jp_employer bigint, jp_worker bigint, jkp_from_jkk bigint, jkp_from_jkm bigint, jkp_state bigint)
+  line integer, member_id uuid, period date, wage bigint, jht_employer bigint, jht_worker bigint, jkk bigint,
+  jkm bigint, jp_employer bigint, jp_worker bigint, jkp_from_jkk bigint, jkp_from_jkm bigint, jkp_state bigint)
 LANGUAGE sql STABLE ROWS 1000
 BEGIN ATOMIC
-  SELECT c.member_id, c.period, c.wage * n.on_time, c.jht_employer * n.on_time, c.jht_worker * n.on_time,
+  SELECT c.line, c.member_id, c.period, c.wage * n.on_time, c.jht_employer * n.on_time, c.jht_worker * n.on_time,
     c.jkk * n.on_time, c.jkm * n.on_time,
     CASE n.on_time WHEN 1 THEN c.jp_employer - d.employer ELSE d.employer END,
     CASE n.on_time WHEN 1 THEN c.jp_worker - d.worker ELSE d.worker END,
@@ -65,64 +65,92 @@ BEGIN ATOMIC
       CASE WHEN s.is_split THEN
         c.jp_worker - smile.round_rupiah(c.jp_worker * (b).pay_now_pct * 0.01, n.rounding) ELSE 0 END AS worker
     FROM (SELECT n.rounding IS NOT NULL AND c.period = (b).period AS is_split) AS s) AS d
-  WHERE n.on_time = 1 OR d.employer + d.worker > 0;
+  WHERE (n.on_time = 1 OR d.employer + d.worker > 0) AND CASE
+    WHEN NOT (b).by_unit THEN true
+    WHEN (b).unit_id IS NULL THEN c.line NOT IN (
+      SELECT u.line FROM smile.return_line_unit AS u
+      WHERE u.employer_id = (b).employer_id AND u.return_id = (b).return_id)
+    ELSE c.line IN (
+      SELECT u.line FROM smile.return_line_unit AS u
+      WHERE u.employer_id = (b).employer_id AND u.return_id = (b).return_id AND u.unit_id = (b).unit_id) END;
 END;
 
--- Issues a billing of which only employer, return, month, due day and deferral are known. NULL when nothing is to pay.
-CREATE FUNCTION smile.issue_billing(draft smile.billing) RETURNS uuid LANGUAGE plpgsql AS $$
+-- Issues the billings of a return, of which only employer, return, month, due day and deferral are known: one, or one
+-- for each unit. A unit gets none when it has one or costs nothing, and a deferred one only beside that which it is
+-- split from. All in one statement, so that what they take of the employer's credit is found once.
+CREATE FUNCTION smile.issue_billings(draft smile.billing, per_unit boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+  is_deferred CONSTANT boolean := draft.deferred_of IS NOT NULL;
   b smile.billing;
 BEGIN
-  INSERT INTO smile.billing AS x
-    (employer_id, return_id, payment_code, period, due_date, jht_employer, jht_worker, jkk, jkm, jp_employer,
-    jp_worker, jkp_from_jkk, jkp_from_jkm, jkp_state, deferred_of, relief_id, pay_now_pct)
-  SELECT draft.employer_id, draft.return_id, smile.next_payment_code(), draft.period, draft.due_date,
-    sum(c.jht_employer), sum(c.jht_worker), sum(c.jkk), sum(c.jkm), sum(c.jp_employer), sum(c.jp_worker),
-    sum(c.jkp_from_jkk), sum(c.jkp_from_jkm), sum(c.jkp_state), draft.deferred_of, draft.relief_id, draft.pay_now_pct
-  FROM smile.billing_charges(draft) AS c
-  HAVING sum(c.jht_employer + c.jht_worker + c.jkk + c.jkm + c.jp_employer + c.jp_worker) > 0
-  RETURNING x.* INTO b;
-  IF b.id IS NULL THEN
-    RETURN NULL;
-  END IF;
-  PERFORM smile.book('contributions_billed', 'billing', b.id, (
-    SELECT array_agg((l.account, NULL, b.employer_id, b.period, l.amount)::smile.posting_line)
-    FROM smile.billing_accounts(b, 'billed', -1) AS l)
-    || (('receivable.employer', NULL, b.employer_id, b.period, b.amount)::smile.posting_line)
-    || (('receivable.state', NULL, b.employer_id, b.period, b.jkp_state)::smile.posting_line));
-  RETURN b.id;
+  FOR b IN
+    INSERT INTO smile.billing AS x
+      (employer_id, return_id, by_unit, unit_id, payment_code, period, due_date, jht_employer, jht_worker, jkk, jkm,
+      jp_employer, jp_worker, jkp_from_jkk, jkp_from_jkm, jkp_state, deferred_of, relief_id, pay_now_pct)
+    SELECT draft.employer_id, draft.return_id, per_unit, s.unit_id, smile.next_payment_code(), draft.period,
+      draft.due_date, s.jht_employer, s.jht_worker, s.jkk, s.jkm, s.jp_employer, s.jp_worker, s.jkp_from_jkk,
+      s.jkp_from_jkm, s.jkp_state, CASE WHEN is_deferred THEN o.id END, draft.relief_id, draft.pay_now_pct
+    FROM (
+      SELECT u.unit_id, sum(c.jht_employer) AS jht_employer, sum(c.jht_worker) AS jht_worker, sum(c.jkk) AS jkk,
+        sum(c.jkm) AS jkm, sum(c.jp_employer) AS jp_employer, sum(c.jp_worker) AS jp_worker,
+        sum(c.jkp_from_jkk) AS jkp_from_jkk, sum(c.jkp_from_jkm) AS jkp_from_jkm, sum(c.jkp_state) AS jkp_state
+      FROM smile.billing_charges(draft) AS c
+      LEFT JOIN smile.return_line_unit AS u
+        ON u.employer_id = draft.employer_id AND u.return_id = draft.return_id AND u.line = c.line
+      GROUP BY u.unit_id) AS s
+    LEFT JOIN smile.billing AS o
+      ON o.return_id = draft.return_id AND o.unit_id IS NOT DISTINCT FROM s.unit_id AND o.deferred_of IS NULL
+    WHERE s.jht_employer + s.jht_worker + s.jkk + s.jkm + s.jp_employer + s.jp_worker > 0
+      AND CASE WHEN is_deferred THEN o.relief_id IS NOT NULL ELSE o.id IS NULL END
+    RETURNING x.*
+  LOOP
+    PERFORM smile.book('contributions_billed', 'billing', b.id, (
+      SELECT array_agg((l.account, NULL, b.employer_id, b.period, l.amount)::smile.posting_line)
+      FROM smile.billing_accounts(b, 'billed', -1) AS l)
+      || (('receivable.employer', NULL, b.employer_id, b.period, b.amount)::smile.posting_line)
+      || (('receivable.state', NULL, b.employer_id, b.period, b.jkp_state)::smile.posting_line));
+  END LOOP;
 END
 $$;
 
--- As before, with what is deferred in a billing of its own. The caller holds the employer's row, for which the grant of
--- a relief waits.
-CREATE OR REPLACE FUNCTION smile.bill_return(r smile.contribution_return) RETURNS uuid LANGUAGE plpgsql AS $$
+-- As before, with what is deferred in billings of its own, and by unit where the employer asks for it. The caller holds
+-- the employer's row, for which the grant of a relief waits.
+DROP FUNCTION smile.bill_return(smile.contribution_return);
+CREATE FUNCTION smile.bill_return(r smile.contribution_return) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+  per_unit boolean := (SELECT e.billing_per_unit FROM smile.employer AS e WHERE e.id = r.employer_id);
+  relief uuid;
   draft smile.billing;
-  bill uuid;
 BEGIN
   IF r.kind = 'revised' THEN
     PERFORM smile.credit_return(r);
+  END IF;
+  IF per_unit THEN
+    PERFORM smile.keep_units(r);
   END IF;
   draft.employer_id := r.employer_id;
   draft.return_id := r.id;
   draft.period := r.period;
   draft.due_date := smile.due_date(r.period);
+  draft.by_unit := false;
   SELECT f.id, smile.parameter('JP', 'relief.covid.pay_now_pct', r.period) INTO draft.relief_id, draft.pay_now_pct
   FROM smile.employer_relief AS f
   WHERE f.employer_id = r.employer_id AND f.kind = 'jp_deferral' AND f.withdrawn_at IS NULL
     AND r.period BETWEEN f.valid_from AND f.valid_to;
-  bill := smile.issue_billing(draft);
-  IF draft.relief_id IS NOT NULL AND bill IS NULL THEN
+  relief := draft.relief_id;
+  PERFORM smile.issue_billings(draft, per_unit);
+  IF relief IS NOT NULL THEN
+    draft.deferred_of := relief;   -- Any id: each part finds its own other part.
+    draft.due_date := smile.parameter_text('JP', 'relief.covid.settle_by', r.period);
+    PERFORM smile.issue_billings(draft, per_unit);
     -- A revision may change JP alone, by so little that none of it is due on time.
+    draft.deferred_of := NULL;
     draft.relief_id := NULL;
     draft.pay_now_pct := NULL;
-    bill := smile.issue_billing(draft);
-  ELSIF draft.relief_id IS NOT NULL THEN
-    draft.deferred_of := bill;
-    draft.due_date := smile.parameter_text('JP', 'relief.covid.settle_by', r.period);
-    PERFORM smile.issue_billing(draft);
+    draft.due_date := smile.due_date(r.period);
+    PERFORM smile.issue_billings(draft, per_unit);
   END IF;
+  PERFORM smile.post_unbilled(r, per_unit);
   -- What is due first is paid first: credit that a deferred part took goes to the new billing.
   IF EXISTS (
     SELECT FROM smile.billing AS b
@@ -130,7 +158,6 @@ BEGIN
   THEN
     PERFORM smile.settle(r.employer_id);
   END IF;
-  RETURN bill;
 END
 $$;
 
@@ -152,25 +179,38 @@ BEGIN ATOMIC
     jkp_state = c.jkp_state + excluded.jkp_state, posted_at = excluded.posted_at;
 END;
 
--- As before.
-CREATE OR REPLACE FUNCTION smile.post_unbilled(r smile.contribution_return) RETURNS void LANGUAGE plpgsql AS $$
+-- As before, of a unit that got no billing, or of a return that got none: what there costs the employer nothing.
+DROP FUNCTION smile.post_unbilled(smile.contribution_return);
+CREATE FUNCTION smile.post_unbilled(r smile.contribution_return, per_unit boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  state bigint := (SELECT sum(c.jkp_state) FROM smile.return_charges(r.employer_id, r.id) AS c);
-  unbilled smile.billing;
+  b smile.billing;
+  state bigint;
 BEGIN
-  unbilled.employer_id := r.employer_id;
-  unbilled.return_id := r.id;
-  unbilled.period := r.period;
-  PERFORM smile.add_months(unbilled);
-  IF state > 0 THEN
-    PERFORM smile.book('contributions_posted', 'contribution_return', r.id, ARRAY[
-      ('receivable.state', NULL, r.employer_id, r.period, state),
-      ('fund.jkp', NULL, r.employer_id, r.period, -state)]::smile.posting_line[]);
-  END IF;
+  b.employer_id := r.employer_id;
+  b.return_id := r.id;
+  b.period := r.period;
+  b.by_unit := per_unit;
+  FOR b.unit_id, state IN
+    SELECT u.unit_id, sum(c.jkp_state)
+    FROM smile.return_charges(r.employer_id, r.id) AS c
+    LEFT JOIN smile.return_line_unit AS u
+      ON u.employer_id = r.employer_id AND u.return_id = r.id AND u.line = c.line
+    WHERE per_unit OR NOT EXISTS (SELECT FROM smile.billing AS x WHERE x.return_id = r.id)
+    GROUP BY u.unit_id
+    HAVING NOT EXISTS (
+      SELECT FROM smile.billing AS x WHERE x.return_id = r.id AND x.unit_id IS NOT DISTINCT FROM u.unit_id)
+  LOOP
+    PERFORM smile.add_months(b);
+    IF state > 0 THEN
+      PERFORM smile.book('contributions_posted', 'contribution_return', r.id, ARRAY[
+        ('receivable.state', NULL, r.employer_id, r.period, state),
+        ('fund.jkp', NULL, r.employer_id, r.period, -state)]::smile.posting_line[]);
+    END IF;
+  END LOOP;
 END
 $$;
 
--- As before, with what the billing itself charges.
+-- As before, with what the billing itself charges. What revisions took is posted when all billings have been.
 CREATE OR REPLACE FUNCTION smile.post_contributions(b smile.billing) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   booked uuid;
@@ -190,7 +230,6 @@ BEGIN
   UNION ALL
   SELECT booked, a.account, NULL, b.employer_id, b.period, a.amount
   FROM smile.billing_accounts(b, 'fund', -1) AS a WHERE a.account <> 'fund.jht';
-  PERFORM smile.post_reductions(b.employer_id, b.period);
 END
 $$;
 
@@ -215,7 +254,7 @@ BEGIN
 END
 $$;
 
--- The billing of a return is the one that is due on time.
+-- The billing of a return is the one that is due on time; by unit, or where there are more, all stand in a list.
 CREATE OR REPLACE FUNCTION smile.return_body(wanted uuid) RETURNS json LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
@@ -229,7 +268,9 @@ BEGIN
         'rejected', r.rejected),
       'totals', r.totals, 'content_sha256', encode(r.content_sha256, 'hex'), 'opened_at', r.opened_at,
       'loaded_at', r.loaded_at, 'finalised_at', r.finalised_at,
-      'billing_id', (SELECT b.id FROM smile.billing AS b WHERE b.return_id = r.id AND b.deferred_of IS NULL)))
+      'billing_id', (
+        SELECT b.id FROM smile.billing AS b WHERE b.return_id = r.id AND NOT b.by_unit AND b.deferred_of IS NULL),
+      'billings', smile.return_billings(r.id)))
     FROM smile.contribution_return AS r WHERE r.id = wanted);
 END
 $$;
@@ -251,15 +292,15 @@ RETURN CASE WHEN (b).relief_id IS NOT NULL THEN (
     FROM smile.legal_parameter AS p
     WHERE p.programme = 'JP' AND p.parameter LIKE 'relief.covid.%' AND (b).period >= p.valid_from
       AND (p.valid_to IS NULL OR (b).period <= p.valid_to)) AS u
-  WHERE o.return_id = (b).return_id AND o.id <> (b).id) END;
+  WHERE o.return_id = (b).return_id AND o.unit_id IS NOT DISTINCT FROM (b).unit_id AND o.id <> (b).id) END;
 
--- As before, with the deferral.
+-- As before, with the unit and the deferral.
 CREATE OR REPLACE FUNCTION smile.billing_body(wanted uuid) RETURNS json LANGUAGE sql STABLE
 RETURN (
   SELECT json_strip_nulls(json_build_object(
-    'id', b.id, 'employer_id', b.employer_id, 'return_id', b.return_id, 'payment_code', b.payment_code,
-    'period', smile.month_text(b.period), 'due_date', b.due_date, 'due_at', smile.end_of_day(b.due_date),
-    'amount', b.amount,
+    'id', b.id, 'employer_id', b.employer_id, 'return_id', b.return_id, 'unit_id', b.unit_id,
+    'payment_code', b.payment_code, 'period', smile.month_text(b.period), 'due_date', b.due_date,
+    'due_at', smile.end_of_day(b.due_date), 'amount', b.amount,
     'amounts', smile.amounts_body(b.jht_employer, b.jht_worker, b.jkk, b.jkm, b.jp_employer, b.jp_worker,
       b.jkp_from_jkk, b.jkp_from_jkm, b.jkp_state),
     'verified', (SELECT r.totals -> 'verified' FROM smile.contribution_return AS r WHERE r.id = b.return_id),
@@ -361,5 +402,6 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION smile.add_months(smile.billing), smile.issue_billing(smile.billing),
+REVOKE EXECUTE ON FUNCTION smile.add_months(smile.billing), smile.issue_billings(smile.billing, boolean),
+  smile.bill_return(smile.contribution_return), smile.post_unbilled(smile.contribution_return, boolean),
   smile.refuse_deferral(uuid, date, date) FROM smile_api, smile_jobs, smile_auth;

@@ -12,18 +12,21 @@ ALTER TABLE smile.employer
 
 CREATE OR REPLACE VIEW api.employer WITH (security_invoker) AS
 SELECT e.id, e.npp, e.name, e.npwp, e.industry, e.size, smile.risk_class(e.id, smile.today()) AS risk_class,
-  e.address, e.email, e.phone, e.status, e.approved_at, e.version, e.closed_as, e.closed_on
+  e.address, e.email, e.phone, e.status, e.approved_at, e.version, e.closed_as, e.closed_on,
+  e.billing_per_unit
 FROM smile.employer AS e;
 
 CREATE OR REPLACE FUNCTION smile.employer_body(wanted uuid) RETURNS json LANGUAGE sql STABLE
 RETURN (
   SELECT json_strip_nulls(json_build_object(
     'id', e.id, 'npp', e.npp, 'name', e.name, 'npwp', e.npwp, 'industry', e.industry, 'size', e.size,
-    'risk_class', e.risk_class, 'address', e.address, 'email', e.email, 'phone', e.phone, 'status', e.status,
-    'closed_as', e.closed_as, 'closed_on', e.closed_on, 'approved_at', e.approved_at))
+    'risk_class', e.risk_class, 'address', e.address, 'email', e.email, 'phone', e.phone,
+    'billing_per_unit', e.billing_per_unit, 'status', e.status, 'closed_as', e.closed_as, 'closed_on', e.closed_on,
+    'approved_at', e.approved_at))
   FROM api.employer AS e WHERE e.id = wanted);
 
--- As before, with the closure, which nulls take back.
+-- As before, with the closure, which nulls take back, and the employer's own choice of its billings, which counts from
+-- the next finalisation on.
 CREATE OR REPLACE FUNCTION smile.update_employer(wanted uuid, patch json, if_match text) RETURNS smile.answer_row
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, smile, pg_temp AS $$
 DECLARE
@@ -58,6 +61,7 @@ BEGIN
     industry = coalesce(patch ->> 'industry', x.industry), size = coalesce(patch ->> 'size', x.size),
     address = coalesce(patch ->> 'address', x.address), email = coalesce(patch ->> 'email', x.email),
     phone = coalesce(patch ->> 'phone', x.phone),
+    billing_per_unit = coalesce((patch ->> 'billing_per_unit')::boolean, x.billing_per_unit),
     status = CASE WHEN patch -> 'closed_on' IS NULL THEN x.status WHEN ended_on IS NOT NULL THEN 'closed'
       WHEN x.status = 'closed' THEN 'active' ELSE x.status END,
     closed_as = CASE WHEN patch -> 'closed_on' IS NULL THEN x.closed_as ELSE patch ->> 'closed_as' END,

@@ -238,13 +238,13 @@ package enum Endpoints {
       .GET, "/v1/employers/{employer_id}/users", "listEmployerUsers", employerUserReaders, parameters: page,
       listEmployerUsers),
     Endpoint(
-      .POST, "/v1/employers/{employer_id}/users", "inviteEmployerUser", [.employer(.admin)], [.idempotent, .stepUp],
-      inviteEmployerUser),
+      .POST, "/v1/employers/{employer_id}/users", "inviteEmployerUser",
+      [.employer(.admin), .officer("manage_employers")], [.idempotent, .stepUp], inviteEmployerUser),
     Endpoint(
       .GET, "/v1/employers/{employer_id}/users/{user_id}", "getEmployerUser", employerUserReaders, getEmployerUser),
     Endpoint(
-      .PATCH, "/v1/employers/{employer_id}/users/{user_id}", "updateEmployerUser", [.employer(.admin)], .stepUp,
-      updateEmployerUser),
+      .PATCH, "/v1/employers/{employer_id}/users/{user_id}", "updateEmployerUser",
+      [.employer(.admin), .officer("manage_employers")], .stepUp, updateEmployerUser),
     Endpoint(
       .DELETE, "/v1/employers/{employer_id}/users/{user_id}", "removeEmployerUser", [.employer(.admin)], .stepUp,
       removeEmployerUser),

@@ -1,4 +1,5 @@
 """Where the record and the returns disagree, and what workers say of both."""
+import json
 import random
 
 import pytest
@@ -292,3 +293,55 @@ def test_an_officers_look_leaves_a_trace(firm, officer, db):
                                    "after=019ac3f2-1a00-7e00-8000-00000000e001.lost"])
 def test_a_question_that_is_none(firm, query):
     firm.client.get(f"{firm.base}/discrepancies?{query}").expect(400, "invalid_request")
+
+
+def mails_of(actors, address):
+    """The templates that this address was sent, with everything in them, newest first."""
+    return [(mail["template"], json.dumps(mail)) for mail in actors.mails(address)]
+
+
+def test_who_is_told_of_a_report(firm, actors, db):
+    """The employer that there is one, the worker that it was answered and decided, officers what waits for them; and
+    nobody by mail who reported what."""
+    address = db.execute("SELECT email FROM smile.employer WHERE id = %s", [firm.employer_id]).fetchone()[0]
+    officer = actors.officer("manage_employers")
+    other = actors.officer("manage_billing")
+    worker = firm.hire()
+
+    def of_reports(recipient):
+        return [one for one in mails_of(actors, recipient) if one[0].startswith("worker_report")]
+
+    db.execute("SELECT smile.keep_house()")
+    before = len(of_reports(officer["email"]))
+    report = dispute(worker, 9_000_000, note="Slip gaji terlampir")
+    dispute(worker, 9_000_000, period="2026-09")   # one mail for what comes within the hour
+    told = of_reports(address)
+    assert [template for template, _ in told] == ["worker_report_to_answer"]
+    for secret in (worker["full_name"], worker["kpj"], worker["member_id"], "9000000", "Slip", worker["email"]):
+        assert secret not in told[0][1]
+    db.execute("SELECT smile.keep_house()")
+    assert len(of_reports(officer["email"])) == before   # the employer has its days
+    firm.boss.post(f"/v1/worker_reports/{report['id']}/answer", {"agrees": False, "note": "Sesuai kontrak"}, key=True
+                   ).expect(200)
+    assert of_reports(worker["email"])[0][0] == "worker_report_answered"
+    assert report["id"] in of_reports(worker["email"])[0][1] and "kontrak" not in of_reports(worker["email"])[0][1]
+    for _ in range(2):   # once for each report
+        db.execute("SELECT smile.keep_house()")
+    assert [template for template, _ in of_reports(officer["email"])][:1] == ["worker_reports_to_decide"]
+    assert len(of_reports(officer["email"])) == before + 1 and of_reports(other["email"]) == []
+    firm.client.acting(officer["token"]).post(f"/v1/worker_reports/{report['id']}/decision", {
+        "upheld": False, "note": "Kontrak sah"}, key=True).expect(200)
+    assert [of_reports(who)[0][0] for who in (worker["email"], address)] == ["worker_report_decided"] * 2
+
+
+def test_of_a_confidential_report_only_officers_are_told(firm, actors, db):
+    address = db.execute("SELECT email FROM smile.employer WHERE id = %s", [firm.employer_id]).fetchone()[0]
+    officer, worker = actors.officer("manage_employers"), firm.hire()
+    db.execute("SELECT smile.keep_house()")
+    report = dispute(worker, 9_000_000, confidential=True)
+    db.execute("SELECT smile.keep_house()")
+    assert mails_of(actors, officer["email"])[0][0] == "worker_reports_to_decide"
+    firm.client.acting(officer["token"]).post(f"/v1/worker_reports/{report['id']}/decision", {
+        "upheld": True, "note": "Slip sah"}, key=True).expect(200)
+    assert mails_of(actors, worker["email"])[0][0] == "worker_report_decided"
+    assert not [one for one in mails_of(actors, address) if one[0].startswith("worker_report")]

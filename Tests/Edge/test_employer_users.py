@@ -244,3 +244,78 @@ def test_an_employer_that_asks_administrators_for_a_second_factor_asks_a_new_one
     renewed = actors.log_in(firm["email"])   # with the second factor that the policy wants
     change(api, firm, user["id"], "admin", renewed["token"]).expect(200)
     api.post("/v1/sessions", {"identifier": user["email"], "password": PASSWORD}).expect(401, "mfa_required")
+
+
+@pytest.fixture
+def officer(actors):
+    """Who manages employers and has just logged in."""
+    return actors.officer("manage_employers")
+
+
+def orphaned(db, firm):
+    """Nobody who may invite can act for the employer any more."""
+    db.execute("UPDATE smile.account SET status = 'disabled' WHERE email = %s", [firm["email"]])
+
+
+def test_an_officer_brings_back_an_employer_whose_administrators_are_gone(api, actors, firm, officer, db):
+    early = invite(api, firm | {"token": officer["token"]}, "baru@smile.test", "admin")
+    early.expect(409, "employer_has_administrator")
+    orphaned(db, firm)
+    by_officer = firm | {"token": officer["token"]}
+    refused = invite(api, by_officer, "baru@smile.test", "payroll").expect(422, "administrator_wanted").json
+    assert refused["errors"][0]["pointer"] == "/role"
+    mistyped = invite(api, by_officer, "salah@smile.test", "admin").expect(201).json
+    wrong = actors.mailed_token("salah@smile.test")
+    user = invite(api, by_officer, "baru@smile.test", "admin").expect(201).json
+    api.post(ACCEPTANCE, {"token": wrong, "password": PASSWORD}).expect(410, "invitation_invalid")
+    api.post(ACCEPTANCE, {"token": actors.mailed_token("baru@smile.test"), "password": PASSWORD}).expect(200)
+    renewed = actors.log_in("baru@smile.test")
+    assert [item["id"] for item in api.get(users(firm), token=renewed["token"]).expect(200).json["items"]
+            if item["status"] == "active" and item["email"] == "baru@smile.test"] == [user["id"]]
+    invite(api, by_officer, "lagi@smile.test", "admin").expect(409, "employer_has_administrator")
+    told = actors.mails(db.execute("SELECT email FROM smile.employer WHERE id = %s", [firm["id"]]).fetchone()[0])
+    assert [mail["template"] for mail in told].count("employer_administrator_appointed") == 2
+    assert "baru@" not in json.dumps(told)
+    assert db.execute("SELECT count(*) FROM smile.audit_log WHERE action = 'employer_user.invited' AND subject_id IN "
+                      "(%s, %s) AND account_id = %s", [user["id"], mistyped["id"], officer["id"]]).fetchone() == (2,)
+
+
+def test_an_officer_makes_a_user_administrator_where_none_is_left(api, actors, firm, officer, db):
+    user = join(api, actors, firm, "pengganti@smile.test", "payroll")
+    change(api, firm, user["id"], "admin", officer["token"]).expect(409, "employer_has_administrator")
+    orphaned(db, firm)
+    change(api, firm, user["id"], "viewer", officer["token"]).expect(422, "administrator_wanted")
+    change(api, firm, user["id"], "admin", officer["token"]).expect(200)
+    invite(api, firm | actors.log_in(user["email"]), "staf@smile.test").expect(201)
+    remove(api, firm, user["id"], officer["token"]).expect(403, "insufficient_scope")
+
+
+def test_an_officer_appoints_nobody_at_the_own_employer_or_at_one_that_is_none(api, actors, firm, officer, db):
+    db.execute("INSERT INTO smile.account_grant (account_id, kind, employer_id, employer_role, active) "
+               "VALUES (%s, 'employer', %s, 'viewer', true)", [officer["id"], firm["id"]])
+    orphaned(db, firm)
+    by_officer = firm | {"token": officer["token"]}
+    invite(api, by_officer, "sendiri@smile.test", "admin").expect(403, "own_employer")
+    nowhere = by_officer | {"id": "019ac3f2-7c11-7d5e-9b6a-2f6d1c1e8a01"}
+    invite(api, nowhere, "siapa@smile.test", "admin").expect(404, "not_found")
+    other = actors.officer("manage_clients")
+    invite(api, firm | {"token": other["token"]}, "siapa@smile.test", "admin").expect(403, "insufficient_scope")
+
+
+def test_an_officer_who_has_not_just_proved_who_it_is_appoints_nobody(api, actors, firm, officer, db):
+    orphaned(db, firm)
+    db.execute("UPDATE smile.access_token SET stepped_up_at = stepped_up_at - interval '6 minutes' "
+               "WHERE digest = sha256(%s)", [officer["token"].encode()])
+    invite(api, firm | {"token": officer["token"]}, "basi@smile.test", "admin").expect(401, "step_up_required")
+
+
+def test_two_officers_who_appoint_at_once_leave_one_invitation(server, api, actors, firm, officer, db):
+    orphaned(db, firm)
+    clients = [(Client(server), actors.officer("manage_employers")["token"], f"serentak{n}@smile.test")
+               for n in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        statuses = list(pool.map(
+            lambda c: invite(c[0], firm | {"token": c[1]}, c[2], "admin").status, clients))
+    assert statuses == [201] * 3
+    assert db.execute("SELECT count(*) FROM smile.employer_invitation WHERE employer_id = %s AND accepted_at IS NULL "
+                      "AND revoked_at IS NULL", [firm["id"]]).fetchone() == (1,)

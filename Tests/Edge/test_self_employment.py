@@ -641,3 +641,87 @@ def test_a_wage_earner_may_pay_for_themselves_too(own, enrol, own_actors, clock)
     first = member.client.get("/v1/members/me/contributions?limit=1").expect(200).json
     rest = member.client.get(f"/v1/members/me/contributions?after={first['next_after']}").expect(200).json
     assert first["items"] + rest["items"] == items
+
+
+def test_months_at_once_across_a_new_band_and_the_end_of_a_relief(own, enrol, officers):
+    """Seven months in transport with JHT, in a band of 1,600,000 whose JKK rises from 16,000 to 20,000 in February
+    2027, while the relief of one half ends in March 2027: 32,000 + 8,000 + 3,400 three times, 32,000 + 10,000 + 3,400
+    twice, 32,000 + 20,000 + 6,800 twice."""
+    one, two = officers("manage_parameters"), officers("manage_parameters")
+    for changes in ({}, {"jkk": 20_000, "valid_from": "2027-02"}):
+        made = one.post("/v1/income_bands", band(1_600_000, **changes), key=True).expect(201).json
+        two.post(f"/v1/income_bands/{made['id']}/approval", key=True).expect(200)
+    member = enrol(income_base=1_600_000, with_jht=True, sector="transport")
+    billing = member.bill(7)
+    assert amounts(billing) == {
+        "2026-11": (32_000, 8_000, 3_400), "2026-12": (32_000, 8_000, 3_400), "2027-01": (32_000, 8_000, 3_400),
+        "2027-02": (32_000, 10_000, 3_400), "2027-03": (32_000, 10_000, 3_400),
+        "2027-04": (32_000, 20_000, 6_800), "2027-05": (32_000, 20_000, 6_800)}
+    assert billing["amount"] == 3 * 43_400 + 2 * 45_400 + 2 * 58_800
+    assert worker_side(billing["amounts"]) == (224_000, 84_000, 30_600)
+    assert [b["jkk"] for b in billing["income_bands"]] == [16_000, 20_000]
+    assert member.pay(billing)["settled"] and len(member.months()) == 7
+
+
+def test_that_inactive_members_resume_by_one_month_is_not_certain(enrol, own_db):
+    """The rows say so, and if the months between were to lapse, a row would do."""
+    used = {p["parameter"]: (p["value"], p["verified"]) for p in enrol().state()["parameters_used"]}
+    assert used == {"bpu.inactive_after_unpaid_months": ("3", False), "bpu.resumes_by": ("one_month_paid", False),
+                    "bpu.months_of_inactivity": ("stay_due", False)}
+
+
+def test_months_of_inactivity_would_lapse_by_another_row(enrol, clock, own_db):
+    clock.set("2026-01-05")
+    member = enrol()
+    clock.set("2026-06-01")
+    assert member.state()["arrears_months"] == 5
+    member.pay(member.bill(1, "2026-06"))
+    assert member.state()["arrears_months"] == 5
+    own_db.execute("UPDATE smile.legal_parameter SET value = 'lapse' WHERE parameter = 'bpu.months_of_inactivity'")
+    try:
+        assert (member.state()["arrears_months"], member.state()["status"]) == (0, "active")
+    finally:
+        own_db.execute("UPDATE smile.legal_parameter SET value = 'stay_due' "
+                       "WHERE parameter = 'bpu.months_of_inactivity'")
+
+
+def test_the_segment_is_what_runs(own, own_actors, officers, clock):
+    """A wage earner pays for themselves beside the employment, then without it, then is hired again; the tag tells."""
+    firm = own_actors.employer()
+    about = own_actors.member(firm["token"], firm["id"])
+    member, boss = Client(own, about["token"]), Client(own, firm["token"])
+
+    def segment():
+        answer = member.get("/v1/members/me").expect(200)
+        return answer.json["segment"], answer.headers["ETag"]
+
+    assert segment()[0] == "wage_earner"
+    member.post(SPELL, {"income_base": 1_000_000, "with_jht": False, "sector": "other", "funding": "own"}, key=True
+                ).expect(201)
+    assert segment()[0] == "wage_earner"
+    boss.post(f"/v1/employers/{firm['id']}/workers/{about['employment_id']}/termination", {
+        "end_date": "2026-11-30", "reason": "resignation"}, key=True).expect(200)
+    said, tag = segment()
+    assert said == "wage_earner"
+    clock.set("2026-12-01")
+    member.get("/v1/members/me", headers={"If-None-Match": tag}).expect(200)
+    said, later = segment()
+    assert (said, later != tag) == ("self_employed", True)
+    member.patch("/v1/members/me", {"address": "Jl. Kenanga 3"}, headers={"If-Match": tag}).expect(412)
+    member.patch("/v1/members/me", {"address": "Jl. Kenanga 3"}, headers={"If-Match": later}).expect(200)
+    seen = officers("read_members").get(f"/v1/members/{about['member_id']}", headers={"Access-Purpose": "call:1"})
+    assert seen.expect(200).json["segment"] == "self_employed"
+    change(SelfEmployedView(member), {"last_period": "2026-12"})
+    clock.set("2027-01-02")
+    assert segment()[0] == "self_employed"   # nothing runs: what ran last
+    form = {name: about[name] for name in ("nik", "full_name", "birth_date")}
+    boss.post(f"/v1/employers/{firm['id']}/workers", form | {"wage": 1, "start_date": "2027-01-02"}, key=True
+              ).expect(201)
+    assert segment()[0] == "wage_earner"
+
+
+class SelfEmployedView:
+    """What change() needs of a member."""
+
+    def __init__(self, client):
+        self.client = client

@@ -110,16 +110,31 @@ def test_a_wage_told_ahead_is_the_member_s_on_its_day(own, own_api, own_actors):
             connection.execute("UPDATE smile.clock SET business_at = %s", [before])
 
 
-def test_a_nik_that_disagrees_is_no_reason_to_refuse_a_hire(payroll):
-    """A NIK stays the same when the birth date is corrected (the line of a return gets a warning)."""
-    for changes in ({"birth_date": "1985-01-16"}, {"sex": "female"}):
-        worker = hire(payroll, nik("850115"), **changes)
-        opened = payroll.open("2026-10", "supplementary")["id"]
-        payroll.send(opened, [line(1, kpj=worker["kpj"], number=worker["nik"], born=worker["birth_date"],
-                                   sex=worker["sex"])])
-        assert [(got["status"], [f["severity"] for f in got["findings"]]) for got in payroll.lines(opened)] == [
-            ("warned", ["warning"])]
-        payroll.finalise(opened)
+@pytest.mark.parametrize("changes, code", [({"birth_date": "1985-01-16"}, "nik_birth_date_differs"),
+                                           ({"sex": "female"}, "nik_sex_differs")])
+def test_a_nik_that_disagrees_is_no_reason_to_refuse_a_hire(payroll, changes, code):
+    """A NIK stays the same when the birth date is corrected. The hire tells it as the line of a return does."""
+    worker = hire(payroll, nik("850115"), **changes)
+    opened = payroll.open("2026-10", "supplementary")["id"]
+    payroll.send(opened, [line(1, kpj=worker["kpj"], number=worker["nik"], born=worker["birth_date"],
+                               sex=worker["sex"])])
+    told = [got for got in payroll.lines(opened) if got["status"] == "warned"][0]["findings"]
+    assert [(f["code"], f["severity"]) for f in told] == [(code, "warning")]
+    texts = ("code", "severity", "message", "fix", "rule", "field")
+    assert [{name: f[name] for name in texts} | {"pointer": "/nik"} for f in told] == [
+        {name: f[name] for name in (*texts, "pointer")} for f in worker["findings"]]
+    payroll.finalise(opened)
+    assert "findings" not in payroll.client.get(path(payroll, f"/{worker['id']}")).json
+    assert "findings" not in hire(payroll)
+
+    line_of_list = {"action": "hire", "nik": nik("850115"), "full_name": "Adi Nugroho", "birth_date": "1985-01-15",
+                    "sex": "male", "wage": 1, "start_date": "2026-01-01"}
+    sent = {"changes": [line_of_list, line_of_list | {"nik": nik("850115")} | changes]}
+    report = payroll.client.post(path(payroll, "/changes"), sent, key=True, headers={
+        "Accept-Language": "id"}).expect(200)
+    assert report.headers["Content-Language"] == "id" and "findings" not in report.json["items"][0]
+    assert [(f["code"], f["pointer"]) for f in report.json["items"][1]["findings"]] == [(code, "/changes/1/nik")]
+    assert report.json["items"][1]["findings"][0]["message"] != told[0]["message"]
 
 
 def test_a_member_works_for_several_employers_at_once(payroll, api, actors, bank):
@@ -155,6 +170,141 @@ def test_a_transfer_between_units(payroll, api, actors, db):
         "SELECT details FROM smile.audit_log WHERE subject_id = %s AND action = 'worker.changed' ORDER BY at, id",
         [worker["id"]])]
     assert before == [None, units[0], units[1]]
+
+
+def test_a_hire_waits_for_whoever_judges_the_employers_workers(payroll, cluster, server):
+    """A finalisation and a list of changes hold the employer's row; a hire comes before or after, never between."""
+    with psycopg.connect(cluster.url(server.database)) as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other.execute("SELECT FROM smile.employer WHERE id = %s FOR NO KEY UPDATE", [payroll.employer_id])
+        hired = pool.submit(hire, payroll)
+        while other.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'",
+                            [server.database]).fetchone() == (0,):
+            assert not hired.done(), "the hire didn't wait"
+        other.rollback()
+        assert hired.result()["id"]
+
+
+def test_a_hire_and_a_finalisation_at_once_agree(payroll, server):
+    """Hired by hand and by a return at the same moment: one spell, and the return stands or is refused as outdated."""
+    people = [nik() for _ in range(8)]
+    opened = payroll.open("2026-10")["id"]
+    payroll.send(opened, [line(5_000_000, number=number) for number in people])
+
+    def act(number):
+        with payroll.client.acting(payroll.client.token) as client:
+            if number is None:
+                return client.post(f"/v1/returns/{opened}/finalisation", key=True).status
+            return client.post(path(payroll), {
+                "nik": number, "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 5_000_000,
+                "start_date": "2026-10-15"}, key=True).status
+
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        *hires, final = list(pool.map(act, [*people, None]))
+    assert final in (200, 409) and set(hires) <= {201, 409}
+    if final == 409:
+        payroll.send(opened, [line(5_000_000, number=number) for number in people])
+        payroll.finalise(opened)
+    workers = payroll.client.get(path(payroll, "?limit=50")).expect(200).json["items"]
+    assert len(workers) == 8 == len({worker["member_id"] for worker in workers})
+
+
+def test_one_person_hired_many_times_at_once_has_one_spell(payroll, server):
+    number = nik()
+    clients = [Client(server, payroll.client.token) for _ in range(6)]
+    form = {"nik": number, "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1,
+            "start_date": "2026-01-01"}
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(lambda client: client.post(path(payroll), form, key=True).status, clients))
+    assert sorted(statuses) == [201, 409, 409, 409, 409, 409]
+
+
+def test_one_worker_terminated_many_times_at_once_ends_once(payroll, server, db):
+    worker = hire(payroll)
+    clients = [Client(server, payroll.client.token) for _ in range(6)]
+    days = [f"2026-10-{day}" for day in range(20, 26)]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(lambda client, day: client.post(
+            path(payroll, f"/{worker['id']}/termination"), {"end_date": day, "reason": "resignation"}, key=True
+        ).status, clients, days))
+    assert sorted(statuses) == [200, 409, 409, 409, 409, 409]
+    assert db.execute("SELECT count(*) FROM smile.audit_log WHERE subject_id = %s AND action = 'worker.ended'",
+                      [worker["id"]]).fetchone() == (1,)
+
+
+def test_a_new_spell_and_the_end_of_the_old_one_at_once(payroll, server):
+    """Terminated and hired again at the same moment: two spells that don't overlap, or the new one is refused."""
+    worker = hire(payroll)
+    clients = [Client(server, payroll.client.token) for _ in range(2)]
+    form = {name: worker[name] for name in ("nik", "full_name", "birth_date")} | {
+        "wage": 1, "start_date": "2026-10-16"}
+
+    def act(step):
+        if step == 0:
+            return clients[0].post(path(payroll, f"/{worker['id']}/termination"), {
+                "end_date": "2026-10-15", "reason": "contract_end"}, key=True).status
+        return clients[1].post(path(payroll), form, key=True).status
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        ended, again = pool.map(act, range(2))
+    assert ended == 200 and again in (201, 409)
+    if again == 409:
+        payroll.client.post(path(payroll), form, key=True).expect(201)
+    # And an end that is moved into the next spell is refused.
+    change(payroll, worker, {"end_date": "2026-10-16", "end_reason": "contract_end"}).expect(409, "employment_overlaps")
+    change(payroll, worker, {"end_date": None, "end_reason": None}).expect(409, "employment_overlaps")
+
+
+def test_one_list_sent_twice_at_once_under_two_keys_is_done_once(payroll, server):
+    workers = [hire(payroll) for _ in range(5)]
+    wanted = {"changes": [{"action": "termination", "employment_id": worker["id"], "end_date": "2026-10-31",
+                           "reason": "layoff"} for worker in workers]}
+    clients = [Client(server, payroll.client.token) for _ in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda client: client.post(path(payroll, "/changes"), wanted, key=True).expect(
+            200).json, clients))
+    assert sorted(report["counts"]["done"] for report in reports) == [0, 0, 5]
+    assert {item["code"] for report in reports for item in report["items"] if item["outcome"] == "refused"} == {
+        "employment_already_ended"}
+
+
+def test_lists_of_two_employers_with_the_same_people_in_opposite_order(payroll, api, actors, bank, server):
+    """Each new person is made a member once, whoever comes first, and no list is lost to the other's locks."""
+    other = Payroll(api, actors.payroll(), bank)
+    people = [{"action": "hire", "nik": nik(), "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1,
+               "start_date": "2026-01-01"} for _ in range(30)]
+
+    def send(firm, order):
+        return Client(server, firm.client.token).post(path(firm, "/changes"), {"changes": order}, key=True).expect(
+            200).json["items"]
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(send, (payroll, other), (people, people[::-1]))
+    assert [item["worker"]["member_id"] for item in one] == [item["worker"]["member_id"] for item in two[::-1]]
+
+
+def test_another_employers_ids_are_nothing(payroll, api, actors, bank):
+    """Whoever knows the ids of another employer's people, units and lists gets no further than a stranger."""
+    other = Payroll(api, actors.payroll(), bank)
+    worker, own = hire(payroll), hire(other)
+    theirs = payroll.client.post(f"/v1/employers/{payroll.employer_id}/units", {"code": "A", "name": "A"}).expect(
+        201).json["id"]
+    for employer in (payroll.employer_id, other.employer_id):
+        target = f"/v1/employers/{employer}/workers/{worker['id']}"
+        other.client.get(target).expect(404)
+        other.client.patch(target, {"job_title": "x"}, headers={"If-Match": "*"}).expect(404)
+        other.client.post(f"{target}/termination", {"end_date": "2026-10-31", "reason": "layoff"}, key=True).expect(404)
+    other.client.post(path(payroll), {
+        "nik": nik(), "full_name": "Adi Nugroho", "birth_date": "1985-01-15", "wage": 1, "start_date": "2026-01-01"
+    }, key=True).expect(404)
+    other.client.post(path(payroll, "/changes"), {"changes": [
+        {"action": "change", "employment_id": worker["id"], "job_title": "x"}]}, key=True).expect(404)
+    change(other, own, {"unit_id": theirs}).expect(422, "unit_unknown")
+    listed = other.client.post(path(other, "/changes"), {"changes": [
+        {"action": "change", "employment_id": own["id"], "unit_id": theirs}]}, key=True).expect(200).json["items"]
+    assert [item["code"] for item in listed] == ["unit_unknown"]
+    other.client.patch(f"/v1/employers/{other.employer_id}/units/{theirs}", {"name": "x"}, headers={
+        "If-Match": "*"}).expect(404)
+    assert payroll.client.get(path(payroll, f"/{worker['id']}")).json["wage"] == 5_000_000
 
 
 def test_of_two_changes_at_once_one_wins(payroll, server):

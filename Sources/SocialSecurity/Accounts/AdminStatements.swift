@@ -62,7 +62,7 @@ enum AdminStatements {
     String.self)
 
   static let hire = Statement(
-    "admin.hire", "SELECT status, body FROM smile.hire_worker($1, NULL, $2, $3, $4, $5, $6, $7, $8, $9)",
+    "admin.hire", "SELECT status, body FROM smile.hire_worker($1, NULL, $2, $3, $4, $5, $6, $7, $8, $9, NULL, 'id')",
     SQLUUID.self, [UInt8].self, [UInt8].self, String.self, String.self, SQLDate.self, String.self, Int64.self,
     SQLDate.self)
 

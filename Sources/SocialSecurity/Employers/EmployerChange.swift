@@ -22,6 +22,7 @@ struct EmployerChange: Input {
     let email = fields.optional("email", EmailAddress.self)?.text
     let phone = fields.optional("phone", PhoneNumber.self)?.text
     let closure = EmployerClosure.read(&fields)
+    let billingPerUnit = fields.optional("billing_per_unit", Bool.self)
     var json = JSONWriter()
     json.object { json in
       if let name { json.field("name", name) }
@@ -32,6 +33,7 @@ struct EmployerChange: Input {
       if let email { json.field("email", email) }
       if let phone { json.field("phone", phone) }
       closure.write(&json)
+      if let billingPerUnit { json.field("billing_per_unit", billingPerUnit) }
     }
     return EmployerChange(json: json.bytes)
   }

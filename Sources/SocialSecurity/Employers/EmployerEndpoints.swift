@@ -63,9 +63,11 @@ func hireWorker(_ call: Call) async throws(Failure) -> Response {
   } catch {
     throw .bug
   }
-  return try await call.answer(
+  let answer = try await call.answer(
     writing: EmployerStatements.hire, employer, worker.kpj?.digits, index, sealed, worker.nik.lastFour,
-    worker.name.text, worker.birthDate.sql, worker.sex?.rawValue, worker.wage, worker.startDate.sql)
+    worker.name.text, worker.birthDate.sql, worker.sex?.rawValue, worker.wage, worker.startDate.sql, worker.problems,
+    call.language.rawValue)
+  return call.inLanguage(answer)
 }
 
 func endEmployment(_ call: Call) async throws(Failure) -> Response {

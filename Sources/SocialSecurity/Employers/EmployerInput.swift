@@ -83,6 +83,9 @@ struct NewWorker: Input {
   let wage: Int64
   let startDate: PlainDate
 
+  /// What is worth a look and no reason to refuse, as `field:code`.
+  var problems: [String] { nik.disagreements(birthDate: birthDate, sex: sex).map { "nik:\($0)" } }
+
   static func read(_ fields: inout JSONFields) -> NewWorker? {
     let kpj = fields.optional("kpj", KPJ.self)
     let nik = fields.required("nik", NIK.self)

@@ -88,6 +88,62 @@ extension MessageTemplate {
         subject: "The JKK risk class changes",
         text: "{name}: from the wage month {period} on the JKK risk class is {risk_class}.\n")
     ),
+    "employer_administrator_appointed": (
+      MessageTemplate(
+        subject: "Administrator perusahaan ditunjuk",
+        text: """
+          Petugas menunjuk administrator layanan untuk {name}, karena tidak ada lagi administrator yang dapat bertindak.
+          Jika perusahaan Anda tidak memintanya, segera hubungi kami.
+
+          """),
+      MessageTemplate(
+        subject: "An administrator of your firm was appointed",
+        text: """
+          An officer appointed an administrator of the services for {name}, since none could act any more.
+          If your firm didn't ask for it, tell us at once.
+
+          """)
+    ),
+    "worker_report_to_answer": (
+      MessageTemplate(
+        subject: "Laporan pekerja menunggu jawaban",
+        text: """
+          Ada laporan pekerja perusahaan Anda yang menunggu jawaban. Bukalah daftar laporan pekerja dan jawablah paling
+          lambat {answer_due}; sesudah itu petugas memutuskannya.
+
+          """),
+      MessageTemplate(
+        subject: "A worker's report waits for your answer",
+        text: """
+          A report of one of your workers waits for your answer. Open the list of workers' reports and answer by
+          {answer_due}; after that an officer decides.
+
+          """)
+    ),
+    "worker_report_answered": (
+      MessageTemplate(
+        subject: "Laporan Anda dijawab",
+        text: "Pemberi kerja menjawab laporan Anda {report_id}. Jawabannya tercantum pada laporan tersebut.\n"),
+      MessageTemplate(
+        subject: "Your report was answered",
+        text: "The employer answered your report {report_id}. The report itself says how.\n")
+    ),
+    "worker_report_decided": (
+      MessageTemplate(
+        subject: "Laporan pekerja diputuskan",
+        text: "Petugas memutuskan laporan {report_id}. Putusannya tercantum pada laporan tersebut.\n"),
+      MessageTemplate(
+        subject: "A worker's report was decided",
+        text: "An officer decided on the report {report_id}. The report itself says how.\n")
+    ),
+    "worker_reports_to_decide": (
+      MessageTemplate(
+        subject: "Laporan pekerja menunggu putusan",
+        text: "Laporan pekerja yang baru menunggu putusan petugas: {reports}.\n"),
+      MessageTemplate(
+        subject: "Workers' reports wait for a decision",
+        text: "New reports of workers that wait for an officer's decision: {reports}.\n")
+    ),
     "employer_changed": (
       MessageTemplate(
         subject: "Data perusahaan diubah",

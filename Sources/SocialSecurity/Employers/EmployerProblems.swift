@@ -50,6 +50,15 @@ enum EmployerProblems {
       "last_administrator", 409, id: "Perusahaan harus memiliki sedikitnya satu administrator.",
       en: "An employer keeps at least one administrator."),
     ProblemText(
+      "employer_has_administrator", 409, id: "Administrator perusahaan ini masih dapat bertindak; ia yang mengundang.",
+      en: "This employer has an administrator, who invites users."),
+    ProblemText(
+      "administrator_wanted", 422, id: "Petugas hanya menunjuk administrator.",
+      en: "Officers appoint administrators alone."),
+    ProblemText(
+      "own_employer", 403, id: "Petugas tidak menunjuk administrator perusahaannya sendiri.",
+      en: "Another officer appoints an administrator of the officer's own employer."),
+    ProblemText(
       "invitation_quota_used", 429, id: "Terlalu banyak undangan hari ini.", en: "Too many invitations today."),
     ProblemText(
       "invitation_invalid", 410, id: "Undangan ini tidak dikenal, sudah dipakai, dicabut, atau kedaluwarsa.",

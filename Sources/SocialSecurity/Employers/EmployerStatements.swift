@@ -37,10 +37,10 @@ enum EmployerStatements {
   static let hire = Statement(
     "employers.hire",
     """
-    SELECT status, body, etag, location FROM smile.hire_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    SELECT status, body, etag, location FROM smile.hire_worker($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     """,
     SQLUUID.self, String?.self, [UInt8].self, [UInt8].self, String.self, String.self, SQLDate.self, String?.self,
-    Int64.self, SQLDate.self)
+    Int64.self, SQLDate.self, [String].self, String.self)
 
   static let end = Statement(
     "employers.end", "SELECT status, body, etag, location FROM smile.end_employment($1, $2, $3, $4)",

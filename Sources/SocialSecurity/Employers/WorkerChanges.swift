@@ -27,7 +27,8 @@ func changeWorkers(_ call: Call) async throws(Failure) -> Response {
   } catch {
     throw .bug
   }
-  return try await call.answer(writing: WorkerStatements.change, employer, SQLJSON(json))
+  return try await call.inLanguage(
+    call.answer(writing: WorkerStatements.change, employer, SQLJSON(json), call.language.rawValue))
 }
 
 /// A merge patch (RFC 7396) of what an employer says of a worker.
@@ -164,6 +165,10 @@ struct WorkerChanges: Input {
       json.field("sex", optional: worker.sex?.rawValue)
       json.field("wage", worker.wage)
       json.field("start_date", worker.startDate.description)
+      json.key("problems")
+      json.array { json in
+        for problem in worker.problems { json.string(problem) }
+      }
     case .change(let employment, let change):
       json.field("action", Kind.change.rawValue)
       json.field("employment_id", employment.description)

@@ -18,8 +18,8 @@ enum WorkerStatements {
     SQLUUID.self, SQLUUID.self, SQLJSON.self, String?.self)
 
   static let change = Statement(
-    "workers.change", "SELECT status, body, etag, location FROM smile.change_workers($1, $2)",
-    SQLUUID.self, SQLJSON.self)
+    "workers.change", "SELECT status, body, etag, location FROM smile.change_workers($1, $2, $3)",
+    SQLUUID.self, SQLJSON.self, String.self)
 
   static let listUnits = Statement(
     "units.list", "SELECT smile.list_units($1, $2, $3)", SQLUUID.self, SQLUUID?.self, Int32.self)

@@ -4,13 +4,15 @@ enum MemberStatements {
   static let me = Statement(
     "members.me",
     """
-    SELECT json_strip_nulls(json_build_object(
+    SELECT b.body, smile.etag(smile.body_version(b.body)) AS etag
+    FROM (
+      SELECT json_strip_nulls(json_build_object(
         'id', m.id, 'full_name', m.full_name, 'birth_date', m.birth_date, 'sex', m.sex,
         'nik_last_four', m.nik_last_four, 'kpjs', m.kpjs, 'email', m.email, 'phone', m.phone, 'address', m.address,
-        'segment', m.segment)) AS body,
-      smile.etag(m.version) AS etag
-    FROM api.member AS m
-    WHERE m.id = (SELECT smile.member_id())
+        'segment', m.segment)) AS body
+      FROM api.member AS m
+      WHERE m.id = (SELECT smile.member_id())
+      OFFSET 0) AS b
     """)
 
   static let update = Statement(

@@ -24,6 +24,21 @@ package struct NIK: Sendable, Hashable, JSONTextReadable {
   /// What responses show of it.
   package var lastFour: String { String(digits.suffix(4)) }
 
+  /// What in it doesn't agree with a birth date or a sex, as the codes of rules. Worth a look, no more: a NIK stays
+  /// when either is corrected.
+  package func disagreements(birthDate: PlainDate?, sex: Sex?) -> [String] {
+    let values = digits.utf8.map { Int($0 - 0x30) }
+    let day = values[6] * 10 + values[7]
+    var codes: [String] = []
+    if let birthDate {
+      let isSame = (day > 40 ? day - 40 : day) == birthDate.day && values[8] * 10 + values[9] == birthDate.month
+        && values[10] * 10 + values[11] == birthDate.year % 100
+      if !isSame { codes.append("nik_birth_date_differs") }
+    }
+    if let sex, (day > 40) != (sex == .female) { codes.append("nik_sex_differs") }
+    return codes
+  }
+
   /// The index by which it is found without being readable: 16 bytes of an HMAC. The label keeps the indexes of other
   /// kinds of numbers apart.
   package func index(under key: HMACSHA256) -> [UInt8] {

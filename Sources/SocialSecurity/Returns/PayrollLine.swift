@@ -117,17 +117,8 @@ package struct PayrollLine: Sendable {
 
   // MARK: identity
 
-  /// A NIK that doesn't agree with birth date or sex is worth a look, no more: it stays when either is corrected.
   private mutating func compareNIK() {
-    guard let nik else { return }
-    let values = nik.digits.utf8.map { Int($0 - 0x30) }
-    let day = values[6] * 10 + values[7]
-    if let birthDate {
-      let isSame = (day > 40 ? day - 40 : day) == birthDate.day && values[8] * 10 + values[9] == birthDate.month
-        && values[10] * 10 + values[11] == birthDate.year % 100
-      if !isSame { note(.nik, "nik_birth_date_differs") }
-    }
-    if let sex, (day > 40) != (sex == .female) { note(.nik, "nik_sex_differs") }
+    for code in nik?.disagreements(birthDate: birthDate, sex: sex) ?? [] { note(.nik, code) }
   }
 
   // MARK: fields
