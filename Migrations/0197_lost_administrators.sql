@@ -100,6 +100,11 @@ DECLARE
   g smile.account_grant;
   former text;
 BEGIN
+  IF smile.is_officer('manage_employers') AND NOT EXISTS (
+    SELECT FROM smile.employer_users_of(employer) AS u WHERE u.id = wanted)
+  THEN
+    PERFORM smile.fail(404, 'not_found');
+  END IF;
   PERFORM smile.lock_employer_users(employer, wanted_role);
   SELECT x.* INTO g FROM smile.account_grant AS x
   WHERE x.id = wanted AND x.employer_id = employer AND x.kind = 'employer' AND (x.active OR x.waits)

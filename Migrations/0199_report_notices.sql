@@ -16,7 +16,7 @@ BEGIN ATOMIC
   FROM smile.employer AS e
   WHERE e.id = (r).employer_id AND NOT (r).confidential AND NOT EXISTS (
     SELECT FROM smile.worker_report AS x
-    WHERE x.employer_id = (r).employer_id AND x.id <> (r).id AND NOT x.confidential
+    WHERE x.employer_id = (r).employer_id AND x.id <> (r).id AND NOT x.confidential AND x.status = 'open'
       AND x.reported_at > (r).reported_at - interval '1 hour');
 END;
 

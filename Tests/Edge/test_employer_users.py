@@ -287,7 +287,7 @@ def test_an_officer_makes_a_user_administrator_where_none_is_left(api, actors, f
     change(api, firm, user["id"], "viewer", officer["token"]).expect(422, "administrator_wanted")
     change(api, firm, user["id"], "admin", officer["token"]).expect(200)
     invite(api, firm | actors.log_in(user["email"]), "staf@smile.test").expect(201)
-    remove(api, firm, user["id"], officer["token"]).expect(403, "insufficient_scope")
+    remove(api, firm, user["id"], officer["token"]).expect(403, "wrong_role")
 
 
 def test_an_officer_appoints_nobody_at_the_own_employer_or_at_one_that_is_none(api, actors, firm, officer, db):
