@@ -156,6 +156,29 @@ def test_a_revision_is_split_too(payroll, officer, db):
     assert last["amounts"]["jp"] == {"employer": 0, "worker": 0} and "deferral" not in last
 
 
+def test_a_revision_down_that_one_payment_settles_with_both_parts(payroll, officer, bank, db, business_day):
+    """From 12,000,000 to 6,000,000: JHT 342,000, JKK 534, JKM 180 and JP 58,794 and 29,397 less, 430,905 together,
+    which pays all but 257,205 of what is due on time. A payment of that and of the deferred part settles both at once,
+    and only with both is there as much JP as the revision takes off."""
+    grant(officer, payroll)
+    business_day("2020-11-10")
+    about = billed(payroll, "2020-10")
+    later = other(payroll, about)
+    kpj, = db.execute("SELECT kpj FROM smile.return_line WHERE employer_id = %s", [payroll.employer_id]).fetchone()
+    opened = payroll.open("2020-10", "revised", reason="Salah upah")
+    payroll.send(opened["id"], [line(6_000_000, kpj=kpj, number="")])
+    payroll.finalise(opened["id"])
+    assert billing(payroll, about)["paid_by_credit"] == ON_TIME - 257_205
+    business_day("2020-11-20")
+    made = notify(bank, about["payment_code"], 257_205 + DEFERRED, paid_at="2020-11-19T02:00:00Z")
+    assert [billing(payroll, each)["status"] for each in (about, later)] == ["paid", "paid"]
+    assert jp(db, payroll) == [(6_000_000, 222_000, 120_000, 60_000)]
+    business_day("2026-11-05")
+    reverse(bank, made["id"])
+    assert [billing(payroll, each)["status"] for each in (about, later)] == ["partially_paid", "unpaid"]
+    assert jp(db, payroll) == []
+
+
 def test_back_pay_is_due_with_its_return(payroll, officer):
     """7,500,000 in November brings 225,000 of JP, of which 1 % is on time; back pay of September, 30,000, is all."""
     grant(officer, payroll)
