@@ -6,7 +6,7 @@ import time
 import pytest
 
 from client import new_key
-from payroll import balanced, bank, line, payroll   # noqa: F401
+from payroll import balanced, bank, line, payroll, Payroll   # noqa: F401
 
 RELIEF = {"kind": "labour_intensive", "industry": "textile_garment", "valid_from": "2025-02", "valid_to": "2026-01"}
 
@@ -207,6 +207,18 @@ def test_the_open_point_of_the_relief_is_told(payroll, officer, db):
     assert payroll.client.get(f"/v1/returns/{opened['id']}").expect(200).json["totals"]["verified"] is False
     rows = officer.get("/v1/parameters?as_of=2025-06-01&programme=jkk&limit=200").expect(200).json["items"]
     assert [row["verified"] for row in rows if row["parameter"] == "relief.labour_intensive.recomposition"] == [False]
+
+
+def test_the_open_point_of_a_relief_is_that_of_its_employers_alone(payroll, officer, db, api, actors, bank):
+    """Were everything sure that any month costs without the relief, whoever has none would be told so."""
+    other = Payroll(api, actors.payroll(), bank)
+    staff(db, payroll, 50)
+    grant(officer, payroll).expect(201)
+    with db.transaction(force_rollback=True):
+        db.execute("UPDATE smile.legal_parameter SET certainty = 'found' WHERE NOT (programme = 'JKK' AND "
+                   "parameter LIKE 'relief.labour_intensive.%')")
+        assert [db.execute("SELECT smile.rates_are_verified(%s, '2025-06-01')", [one.employer_id]).fetchone()
+                for one in (other, payroll)] == [(True,), (False,)]
 
 
 def test_back_pay_and_revisions_of_a_relief_month_use_it(payroll, officer, db):

@@ -181,6 +181,7 @@ def test_the_jobs_process_keeps_house_and_says_so(server, db):
         return row if row and row[0] not in ("queued", "running") else None
     status, result = eventually(report)
     assert status == "succeeded" and result["ledger_sum"] == 0 and "idempotency_keys" in result["expired"]
+    assert result["fined_employers"] >= 0
 
 
 def test_two_takers_never_take_the_same_job(cluster, server):

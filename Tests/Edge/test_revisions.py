@@ -207,6 +207,24 @@ def test_wages_that_cost_nothing_reach_the_month_and_can_be_revised(payroll, db)
         assert balance(db, payroll, "receivable.state") == state
 
 
+def test_one_payment_settles_two_billings_of_a_month_that_was_revised(payroll, db):
+    """What the revision took off leaves the month when all of it has been posted, and neither before nor never."""
+    one, two = nik(), nik()
+    bills = []
+    for kind, number in (("regular", one), ("supplementary", two)):
+        opened = payroll.open("2026-09", kind)["id"]
+        payroll.send(opened, [line(8_000_000, number=number)])
+        bills.append(payroll.client.get(f"/v1/billings/{payroll.finalise(opened)['billing_id']}").json)
+    for number in (one, two):
+        payroll.finalise(revise(payroll, [line(7_000_000, number=number)])[0])
+    assert posted(db, payroll) == []
+    payroll.bank.post("/v1/payments", {
+        "payment_code": bills[0]["payment_code"], "amount": 14 * MILLION_IN_ALL, "paid_at": "2026-10-10T01:30:00Z",
+        "bank_reference": f"BOTH{one}"}, key=True).expect(201)
+    assert posted(db, payroll) == [(7_000_000, 399_000, 7 * MILLION_IN_ALL)] * 2
+    assert balance(db, payroll, "billed.%") == 0
+
+
 def settle(payroll, bills):
     for billing in filter(None, bills):
         if payroll.client.get(f"/v1/billings/{billing}").json["status"] != "paid":

@@ -40,11 +40,15 @@ enum JobsProcessStatements {
 
   static let queueHousekeeping = Statement("jobs.queue_housekeeping", "SELECT smile.queue_housekeeping()")
 
-  /// The report, and the ledger's sum, which must be 0.
+  /// How many employers the batch was; 0 when none is left.
+  static let chargeBegunMonths = Statement("jobs.charge_begun_months", "SELECT smile.charge_begun_months()")
+
+  /// The report, and the ledger's sum, which must be 0. Takes how many employers were charged before.
   static let keepHouse = Statement(
-    "jobs.keep_house", "SELECT r, (r ->> 'ledger_sum')::bigint FROM smile.keep_house() AS r")
+    "jobs.keep_house", "SELECT r, (r ->> 'ledger_sum')::bigint FROM smile.keep_house($1) AS r", Int64.self)
 
   static let all: [any StatementDescription] = [
-    takeMessages, delivered, undelivered, nextDue, take, finish, fail, requeue, queueHousekeeping, keepHouse,
+    takeMessages, delivered, undelivered, nextDue, take, finish, fail, requeue, queueHousekeeping,
+    chargeBegunMonths, keepHouse,
   ]
 }
