@@ -25,15 +25,3 @@ BEGIN
   RETURN coalesce(cardinality(late), 0);
 END
 $$;
-
--- As before; what was charged before it comes as a number.
-DROP FUNCTION smile.keep_house();
-CREATE FUNCTION smile.keep_house(fined_employers bigint) RETURNS json LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM smile.make_partitions();
-  PERFORM smile.purge_identity();
-  RETURN json_build_object('expired', smile.expire_old_rows(), 'fined_employers', fined_employers,
-    'ledger_sum', smile.ledger_sum());
-END
-$$;
-REVOKE EXECUTE ON FUNCTION smile.keep_house(bigint) FROM smile_api, smile_auth;

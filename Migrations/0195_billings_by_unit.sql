@@ -15,37 +15,50 @@ BEGIN ATOMIC
 END;
 
 -- As before. A month's reductions wait for all its billings, of which one payment can settle several: posted with the
--- first, they took from months that the next one was to bring.
-CREATE OR REPLACE FUNCTION smile.settle(employers uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- first, they took from months that the next one was to bring. Fines are added up again for billings whose fines
+-- changed, and payments become settled (0180).
+CREATE OR REPLACE FUNCTION smile.settle(employers uuid[]) RETURNS void
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   b smile.billing;
   opened uuid[];
   closed uuid[];
+  fined CONSTANT uuid[] := smile.charge_late_fines(employers);
 BEGIN
-  PERFORM smile.charge_late_fines(employers);
+  PERFORM smile.plan_for(employers);
   WITH item AS MATERIALIZED (
     SELECT a.billing_id, a.number, a.amount, a.received, a.direct, a.credit, a.paid_at
     FROM smile.allocation(employers, '{infinity}', true) AS a),
   fine AS (
-    UPDATE smile.late_fine AS f SET paid_amount = i.credit
-    FROM item AS i
-    WHERE i.number > 0 AND f.billing_id = i.billing_id AND f.number = i.number AND f.paid_amount <> i.credit),
+    UPDATE smile.late_fine AS f SET paid_amount = t.paid
+    FROM (
+      SELECT coalesce(i.billing_id, k.billing_id) AS billing_id, coalesce(i.number, k.number) AS number,
+        coalesce(i.credit, 0) AS paid
+      FROM (SELECT x.billing_id, x.number, x.credit FROM item AS x WHERE x.number > 0 AND x.credit > 0) AS i
+      FULL JOIN (
+        SELECT x.billing_id, x.number, x.paid_amount FROM smile.late_fine AS x
+        WHERE x.employer_id = ANY (employers) AND x.paid_amount > 0) AS k
+        ON k.billing_id = i.billing_id AND k.number = i.number
+      WHERE i.credit IS DISTINCT FROM k.paid_amount) AS t
+    WHERE f.billing_id = t.billing_id AND f.number = t.number),
   target AS (
     SELECT i.billing_id, sum(i.received)::bigint AS received,
       coalesce(sum(i.direct + i.credit) FILTER (WHERE i.number = 0), 0)::bigint AS paid, max(i.paid_at) AS paid_at,
-      coalesce(sum(i.amount) FILTER (WHERE i.number > 0), 0)::bigint AS fine_amount,
-      coalesce(sum(i.credit) FILTER (WHERE i.number > 0), 0)::bigint AS fine_paid
+      coalesce(sum(i.credit) FILTER (WHERE i.number > 0), 0)::bigint AS fine_paid,
+      CASE WHEN i.billing_id = ANY (fined) THEN (
+        SELECT coalesce(sum(f.amount), 0)::bigint FROM smile.late_fine AS f WHERE f.billing_id = i.billing_id)
+      END AS fine_amount
     FROM item AS i GROUP BY i.billing_id),
   changed AS (
     UPDATE smile.billing AS x
-    SET received_amount = t.received, paid_amount = t.paid, paid_at = t.paid_at, fine_amount = t.fine_amount,
-      fine_paid = t.fine_paid,
+    SET received_amount = t.received, paid_amount = t.paid, paid_at = t.paid_at,
+      fine_amount = coalesce(t.fine_amount, x.fine_amount), fine_paid = t.fine_paid,
       status = CASE WHEN t.paid = 0 THEN 'unpaid' WHEN t.paid < x.amount THEN 'partially_paid' ELSE 'paid' END
     FROM target AS t JOIN smile.billing AS was ON was.id = t.billing_id
     WHERE x.id = t.billing_id AND (x.received_amount, x.paid_amount, x.paid_at, x.fine_amount, x.fine_paid)
-      IS DISTINCT FROM (t.received, t.paid, t.paid_at, t.fine_amount, t.fine_paid)
+      IS DISTINCT FROM (t.received, t.paid, t.paid_at, coalesce(t.fine_amount, x.fine_amount), t.fine_paid)
     RETURNING x.id, x.employer_id, x.period, x.status, was.status AS was_status, t.paid - was.paid_amount AS paid,
-      t.fine_amount - was.fine_amount AS fine_amount, t.fine_paid - was.fine_paid AS fine_paid),
+      x.fine_amount - was.fine_amount AS fine_amount, t.fine_paid - was.fine_paid AS fine_paid),
   moved AS (
     INSERT INTO smile.settlement (billing_id, employer_id, amount, fine_amount, fine_paid)
     SELECT c.id, c.employer_id, c.paid, c.fine_amount, c.fine_paid FROM changed AS c
@@ -68,14 +81,18 @@ BEGIN
   SELECT array_agg(c.id) FILTER (WHERE c.status <> 'paid' AND c.was_status = 'paid'),
     array_agg(c.id) FILTER (WHERE c.status = 'paid' AND c.was_status <> 'paid')
   INTO opened, closed FROM changed AS c;
+  UPDATE smile.payment AS p SET settled_amount = p.stands
+  WHERE p.employer_id = ANY (employers) AND p.settled_amount <> p.stands;
   FOR b IN SELECT x.* FROM smile.billing AS x WHERE x.id = ANY (opened) ORDER BY x.id LOOP
     PERFORM smile.unpost_contributions(b);
   END LOOP;
   FOR b IN SELECT x.* FROM smile.billing AS x WHERE x.id = ANY (closed) ORDER BY x.id LOOP
     PERFORM smile.post_contributions(b);
   END LOOP;
-  PERFORM smile.post_reductions(m.employer_id, m.period)
-  FROM (SELECT DISTINCT x.employer_id, x.period::date AS period FROM smile.billing AS x WHERE x.id = ANY (closed)) AS m;
+  PERFORM smile.post_reductions(t.employer_id, t.period)
+  FROM (
+    SELECT DISTINCT x.employer_id, x.period::date AS period FROM smile.billing AS x WHERE x.id = ANY (closed)
+    ORDER BY x.employer_id, period) AS t;
 END
 $$;
 
@@ -85,8 +102,9 @@ DECLARE
   employer uuid;
 BEGIN
   FOR employer IN
-    SELECT m.employer_id FROM made AS m GROUP BY m.employer_id
-    HAVING min(m.due_date) < smile.today() OR smile.employer_credit(m.employer_id) > 0
+    SELECT DISTINCT m.employer_id FROM made AS m
+    WHERE EXISTS (SELECT FROM smile.delays_to_charge(ARRAY[m.employer_id]))
+      OR smile.employer_credit(m.employer_id) > 0
   LOOP
     PERFORM smile.settle(employer);
   END LOOP;

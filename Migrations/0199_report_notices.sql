@@ -160,16 +160,18 @@ BEGIN
 END
 $$;
 
--- As before, and officers are told of reports that wait for them.
-CREATE OR REPLACE FUNCTION smile.keep_house() RETURNS json LANGUAGE plpgsql AS $$
+-- As before, and officers are told of reports that wait for them. Fines are charged before it, in transactions of their
+-- own; how many employers had any comes as a number.
+DROP FUNCTION smile.keep_house();
+CREATE FUNCTION smile.keep_house(fined_employers bigint) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM smile.make_partitions();
   PERFORM smile.purge_identity();
   PERFORM smile.tell_officers_of_reports();
-  RETURN json_build_object('expired', smile.expire_old_rows(), 'fined_employers', smile.charge_begun_months(),
+  RETURN json_build_object('expired', smile.expire_old_rows(), 'fined_employers', fined_employers,
     'ledger_sum', smile.ledger_sum());
 END
 $$;
 
 REVOKE EXECUTE ON FUNCTION smile.tell_employer_of_report(smile.worker_report) FROM smile_api, smile_jobs, smile_auth;
-REVOKE EXECUTE ON FUNCTION smile.tell_officers_of_reports() FROM smile_api, smile_auth;
+REVOKE EXECUTE ON FUNCTION smile.tell_officers_of_reports(), smile.keep_house(bigint) FROM smile_api, smile_auth;
