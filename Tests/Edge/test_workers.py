@@ -1,5 +1,6 @@
 """What happens to a worker after the hire: bounds, races, lists, and who may."""
 import concurrent.futures
+import json
 import random
 
 import psycopg
@@ -399,3 +400,86 @@ def test_changes_with_the_key_of_changes_under_way_get_409(payroll, cluster, ser
                                "end_date": "2026-10-31", "reason": "resignation"}]}
         payroll.client.post(path(payroll, "/changes"), wanted, key=key).expect(409, "idempotency_in_flight")
         other.rollback()
+
+
+COLUMNS = ("line_key", "action", "nik", "full_name", "birth_date", "sex", "wage", "start_date", "employment_id",
+           "wage_from", "job_title", "end_date", "reason")
+
+
+def as_csv(changes, separator="\r\n", mark=b""):
+    rows = [",".join(COLUMNS)] + [
+        ",".join('"' + str(change[name]).replace('"', '""') + '"' if name in change else "" for name in COLUMNS)
+        for change in changes]
+    return mark + separator.join(rows).encode() + separator.encode()
+
+
+def as_ndjson(changes):
+    return "\n".join(json.dumps(change) for change in changes).encode()
+
+
+def send_file(payroll, body, kind="text/csv", query="?validate_only=true", **options):
+    return payroll.client.post(path(payroll, f"/changes{query}"), body=body, headers={"Content-Type": kind}, **options)
+
+
+def test_a_list_says_the_same_as_json_csv_and_ndjson(payroll):
+    worker, other = hire(payroll), hire(payroll)
+    changes = [
+        {"line_key": "a", "action": "hire", "nik": nik("850115"), "full_name": 'Ni Made "Ayu", S.E.',
+         "birth_date": "1985-01-15", "sex": "female", "wage": 1_000, "start_date": "2026-01-01"},
+        {"line_key": "b", "action": "change", "employment_id": worker["id"], "wage": 6_000_000,
+         "wage_from": "2026-07-01", "job_title": "Mandor"},
+        {"action": "termination", "employment_id": other["id"], "end_date": "2025-12-31", "reason": "layoff"},
+        {"action": "termination", "employment_id": other["id"], "end_date": "2026-10-31", "reason": "layoff"}]
+    wanted = payroll.client.post(path(payroll, "/changes?validate_only=true"), {"changes": changes}).expect(200).json
+    assert [item["outcome"] for item in wanted["items"]] == ["done", "done", "refused", "done"]
+    assert [f["code"] for f in wanted["items"][0]["findings"]] == ["nik_sex_differs"]
+
+    def told(answer):
+        report = answer.expect(200).json
+        for item in report["items"]:   # made anew each time
+            for name in ("id", "member_id", "kpj"):
+                item.get("worker", {}).pop(name, None)
+        return report
+
+    for item in wanted["items"]:
+        for name in ("id", "member_id", "kpj"):
+            item.get("worker", {}).pop(name, None)
+    for body, kind in ((as_csv(changes), "text/csv"), (as_csv(changes, "\n", b"\xef\xbb\xbf"), "text/csv"),
+                       (as_ndjson(changes), "application/x-ndjson")):
+        assert told(send_file(payroll, body, kind)) == wanted
+    key = new_key()
+    done = send_file(payroll, as_csv(changes), query="", key=key).expect(200)
+    assert told(send_file(payroll, as_csv(changes), query="", key=key)) == told(done)   # a repetition
+    assert send_file(payroll, as_csv(changes[:1]), query="", key=key).expect(422, "idempotency_key_reused")
+    cleared = f"action,employment_id,job_title\nchange,{worker['id']},null\n"
+    report = send_file(payroll, cleared.encode(), query="", key=True).expect(200).json
+    assert "job_title" not in report["items"][0]["worker"]
+
+
+@pytest.mark.parametrize("body, pointer, code", [
+    (b"action,employment_id\nfire,x\n", "/changes/0/action", "not_allowed"),
+    (b"action,salary\nhire,1\n", "/changes/0/salary", "unknown_field"),
+    (b"action,nik\nhire\n", "/changes/0", "invalid_format"),
+    (b'action,nik\nhire,"1\n', "/changes/0", "invalid_format"),
+    (b"action,full_name\nhire,\xff\n", "/changes/0", "invalid_format"),
+    (b"action,wage\nhire,007\n", "/changes/0/wage", "wrong_type"),
+    (b"action,wage\nhire,1e9\n", "/changes/0/wage", "wrong_type"),
+    (b"action,nik\n", "/changes", "too_few"), (b"", "/changes", "too_few"),
+    (b"action\n" + b"hire\n" * 501, "/changes", "too_many")])
+def test_a_file_that_can_t_be_read(payroll, body, pointer, code):
+    errors = send_file(payroll, body).expect(400, "invalid_request").json["errors"]
+    assert (pointer, code) in [(error["pointer"], error["code"]) for error in errors]
+
+
+@pytest.mark.parametrize("body", [b"{}]}\n", b'{"action": "hire"},{"action": "hire"}\n', b"[]\n", b"1\n"])
+def test_ndjson_that_is_none(payroll, body):
+    errors = send_file(payroll, body, "application/x-ndjson").expect(400, "invalid_request").json["errors"]
+    assert [(error["pointer"], error["code"]) for error in errors] == [("/changes/0", "invalid_format")]
+
+
+def test_a_file_is_for_those_who_may_send_one(payroll, api, actors):
+    body = as_csv([{"action": "change", "employment_id": hire(payroll)["id"], "job_title": "x"}])
+    send_file(payroll, body, "text/tab-separated-values").expect(415)
+    stranger = api.acting(actors.payroll("workers:read")["token"])
+    stranger.post(path(payroll, "/changes"), body=body, headers={"Content-Type": "text/csv"}, key=True).expect(403)
+    send_file(payroll, b"x" * ((1 << 20) + 1)).expect(413)

@@ -20,7 +20,7 @@ func updateWorker(_ call: Call) async throws(Failure) -> Response {
 /// Many changes at once, each with an outcome of its own.
 func changeWorkers(_ call: Call) async throws(Failure) -> Response {
   let employer = try call.id("employer_id")
-  let wanted = try await call.input(WorkerChanges.self)
+  let wanted = try await workerChanges(call)
   let json: [UInt8]
   do {
     json = try wanted.json(index: call.services.nationalIDIndex, sealer: call.services.sealer)
@@ -29,6 +29,15 @@ func changeWorkers(_ call: Call) async throws(Failure) -> Response {
   }
   return try await call.inLanguage(
     call.answer(writing: WorkerStatements.change, employer, SQLJSON(json), call.language.rawValue))
+}
+
+/// From JSON, CSV or NDJSON.
+private func workerChanges(_ call: Call) async throws(Failure) -> WorkerChanges {
+  guard let file = call.request.mediaType.flatMap(WorkerChangeFile.init(rawValue:)) else {
+    return try await call.input()
+  }
+  try await call.identify()
+  return try WorkerChanges(json: file.json(of: await call.context.collectBody(atMost: 1 << 20)))
 }
 
 /// A merge patch (RFC 7396) of what an employer says of a worker.
