@@ -9,7 +9,8 @@ RETURN (
     'field', p.field, 'pointer', place || '/' || p.field, 'code', r.code, 'severity', r.severity,
     'message', CASE language WHEN 'en' THEN r.description_en ELSE r.description_id END,
     'fix', CASE language WHEN 'en' THEN r.fix_en ELSE r.fix_id END,
-    'rule', '/v1/rules/' || r.code, 'citation', r.citation)) ORDER BY r.code)
+    'params', r.params, 'rule', '/v1/rules/' || r.code, 'source', r.source,
+    'citation', smile.citation(r.source, r.instrument, r.article, language), 'verified', r.verified)) ORDER BY r.code)
   FROM (SELECT split_part(u, ':', 1) AS field, split_part(u, ':', 2) AS code FROM unnest(problems) AS u) AS p
   JOIN smile.rule AS r ON r.code = p.code);
 

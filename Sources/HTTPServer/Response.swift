@@ -46,6 +46,19 @@ package struct ResponseHeaders: Sendable {
   /// Adds fields that were checked when they were added to `other`.
   package mutating func append(contentsOf other: ResponseHeaders) { lines.append(contentsOf: other.lines) }
 
+  /// Takes the fields of that name away; `name` is lower case.
+  package mutating func remove(_ name: StaticString) {
+    var start = 0
+    while let end = lines.span.lineFeed(from: start) {
+      let nameEnd = min(start + name.utf8CodeUnitCount, end)
+      if lines[nameEnd] == .colon, lines.span.equals(name, in: start..<nameEnd) {
+        lines.removeSubrange(start...end)
+      } else {
+        start = end + 1
+      }
+    }
+  }
+
   private mutating func append(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) -> Bool {
     let name = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     guard name.count > 0, unsafe name.allSatisfy(\.isTokenCharacter), unsafe !Self.isReserved(name),

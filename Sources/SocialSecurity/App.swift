@@ -122,7 +122,9 @@ package final class App: RequestHandler, Sendable {
       let call = Call(context: context)
       if let failure = checked.failure { throw await call.refuse(failure) }
       do {
-        return try await handler(call)
+        var answer = try await handler(call)
+        if checked.prefersRollback { answer.headers.append("Preference-Applied", "tx=rollback") }
+        return answer
       } catch {
         // Refused before the caller was judged, for an id that can't be one: 401 and 403 win over 404 too.
         throw observation.roundTrips == 0 && error.status == 404 ? await call.refuse(error) : error

@@ -30,7 +30,7 @@ extension Endpoints {
 
   /// What a violated constraint means to the client.
   package static let constraints: [[String: Failure]] = [
-    ClientProblems.constraints, EmployerProblems.constraints, ReturnProblems.constraints, PaymentProblems.constraints,
+    ClientProblems.constraints, EmployerProblems.constraints, PaymentProblems.constraints,
     DocumentProblems.constraints, SelfEmploymentProblems.constraints,
   ]
 }

@@ -280,9 +280,10 @@ package enum Endpoints {
     Endpoint(.GET, "/v1/returns/{return_id}", "getReturn", returnReaders, getReturn),
     Endpoint(.DELETE, "/v1/returns/{return_id}", "discardReturn", returnWriters, discardReturn),
     Endpoint(
-      .PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, parameters: ["columns"], putReturnLines),
+      .PUT, "/v1/returns/{return_id}/lines", "putReturnLines", returnWriters, .media, parameters: ["columns"],
+      putReturnLines),
     Endpoint(
-      .PATCH, "/v1/returns/{return_id}/lines", "patchReturnLines", returnWriters, parameters: ["columns"],
+      .PATCH, "/v1/returns/{return_id}/lines", "patchReturnLines", returnWriters, .media, parameters: ["columns"],
       patchReturnLines),
     Endpoint(
       .GET, "/v1/returns/{return_id}/lines", "listReturnLines", returnReaders, .media,
@@ -294,7 +295,7 @@ package enum Endpoints {
       .POST, "/v1/returns/{return_id}/finalisation", "finaliseReturn", returnWriters, .idempotent, finaliseReturn),
     Endpoint(.GET, "/v1/returns/{return_id}/receipt", "getReceipt", returnReaders, getReceipt),
     Endpoint(.GET, "/v1/returns/{return_id}/parameters", "getReturnParameters", returnReaders, getReturnParameters),
-    Endpoint(.GET, "/v1/rules", "listRules", .open, parameters: page, listRules),
+    Endpoint(.GET, "/v1/rules", "listRules", .open, parameters: ["applies_to"] + page, listRules),
     Endpoint(.GET, "/v1/rules/{code}", "getRule", .open, getRule),
   ]
 

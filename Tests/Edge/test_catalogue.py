@@ -142,6 +142,7 @@ DEFINERS = {
         "list_discrepancies": "the caller's employer's; all for an officer who manages employers, with a trace",
         "list_obligations": "the caller's employer's; all for an officer who manages billing",
         "load_lines": "the caller's employer's",
+        "month_lines": "the caller's employer's; all for an officer who manages billing",
         "make_partitions": "makes empty tables",
         "notify_member": "answers nothing",
         "propose_income_band": "wants an officer who manages parameters",

@@ -49,10 +49,10 @@ def test_a_vendor_gets_from_credentials_to_a_reconciled_month(month, tmp_path):
     (tmp_path / "october.csv").write_text(own_table(blocks("http"), month))
     script, = blocks("python")
     printed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert printed.stdout.strip() == month.names["wages_sha256"]
+    assert printed.stdout.strip() == month.names["wages_digest"]
     shell, = re.findall(r"`(tail [^`]+sha256sum)`", PAGE)
     printed = subprocess.run(shell, shell=True, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert printed.stdout.split()[0] == month.names["wages_sha256"]
+    assert printed.stdout.split()[0] == month.names["wages_digest"]
 
 
 def test_one_wrong_wage_shows_in_the_digest(month, tmp_path):
@@ -60,11 +60,13 @@ def test_one_wrong_wage_shows_in_the_digest(month, tmp_path):
     table = own_table(blocks("http"), month).replace(",6500000", ",6500001")
     (tmp_path / "october.csv").write_text(table)
     printed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert printed.stdout.strip() != month.names["wages_sha256"]
+    assert printed.stdout.strip() != month.names["wages_digest"]
 
 
 def test_whatever_the_page_names_exists(contract):
-    """No path on the page is out of date."""
+    """No path on the page is out of date, and no proof missing."""
+    proofs = set(re.findall(r"`(test_\w+\.py)`", PAGE))
+    assert len(proofs) > 8 and {name for name in proofs if not (ROOT / "Tests/Edge" / name).exists()} == set()
     known = {(operation.method, operation.path) for operation in contract.operations}
     named = {(method, path.split("?")[0]) for method, path in re.findall(
         r"`(GET|POST|PUT|PATCH|DELETE) (/v1[^\s`]+)`", PAGE)}

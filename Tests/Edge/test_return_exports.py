@@ -50,6 +50,7 @@ def cells(item):
     row |= {name: str(item.get(name, "")) for name in ("jp_wage", "jkp_wage", "wage_before")}
     for name in ("debit", "credit"):
         row |= amounts_cells(f"{name}_", item.get(name))
+    row["messages"] = " ".join(f["message"] for f in item.get("findings", []))
     return row
 
 
@@ -79,9 +80,12 @@ def test_ndjson_holds_what_the_pages_hold(sent, what):
 
 def test_findings_as_csv(sent):
     client, target = sent
-    names = ("line", "field", "code", "severity", "message", "fix", "rule", "citation")
-    assert table(export(client, f"{target}/findings", CSV)) == [
-        {name: str(item.get(name, "")) for name in names} for item in pages(client, f"{target}/findings")]
+    names = ("line", "field", "code", "severity", "message", "fix", "rule", "citation", "source", "pointer")
+    rows = table(export(client, f"{target}/findings", CSV))
+    assert [row | {"params": json.loads(row["params"])} for row in rows] == [
+        {name: str(item.get(name, "")) for name in names} | {
+            "verified": str(item["verified"]).lower(), "params": item["params"]}
+        for item in pages(client, f"{target}/findings")]
 
 
 def test_a_revision_is_told_against_what_stood(payroll):

@@ -233,3 +233,21 @@ def test_a_job_that_was_kept_from_its_work_soon_tries_again(database, tries, sec
         assert status == "failed"
     else:
         assert status == "queued" and seconds - 1 < pause.total_seconds() <= seconds
+
+
+def test_a_job_keeps_to_its_preview_too(own, payroll, database):
+    """What changes between the order and the job's run refuses the job, and says what it was."""
+    opened = payroll.open("2026-10")["id"]
+    put(payroll, opened, csv(1_000), Prefer="wait=10").expect(200)
+    target = f"/v1/returns/{opened}/finalisation"
+    token = payroll.client.post(f"{target}?validate_only=true").expect(200).json["preview_token"]
+    change = "UPDATE smile.employer_risk_class SET risk_class = %s WHERE employer_id = %s"
+    with asleep(own[0]):
+        job = payroll.client.post(target, {"preview_token": token}, key=True).expect(202).json["id"]
+        database.execute(change, [4, payroll.employer_id])
+    job = ended(payroll, job)
+    assert (job["status"], job["problem_code"], job["result"]) == (
+        "failed", "preview_outdated", {"changed": ["parameters"]})
+    database.execute(change, [3, payroll.employer_id])
+    answer = payroll.client.post(target, {"preview_token": token}, key=True, headers={"Prefer": "wait=10"}).expect(200)
+    assert answer.json["status"] == "finalised"

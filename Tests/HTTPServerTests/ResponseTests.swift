@@ -76,4 +76,18 @@ import Testing
     #expect(!headers.contains("cache") && !headers.contains("no-store") && !headers.contains("x"))
     #expect(String(decoding: headers.lines, as: UTF8.self) == "ETag: \"1\"\r\nCache-Control: no-store\r\n")
   }
+
+  @Test func fieldsGoByName() {
+    var headers = ResponseHeaders()
+    headers.append("ETag", "\"1\"")
+    headers.append("Content-Type", "a")
+    headers.append("Content-Type-Of", "b")
+    headers.append("content-type", "c")
+    headers.remove("content-type")
+    #expect(String(decoding: headers.lines, as: UTF8.self) == "ETag: \"1\"\r\nContent-Type-Of: b\r\n")
+    headers.remove("etag")
+    headers.remove("content-type-of")
+    headers.remove("x")
+    #expect(headers.lines.isEmpty)
+  }
 }

@@ -35,9 +35,7 @@ private struct ObligationQuery {
     to = try query.value("to")
     state = try query.choice("state")
     limit = Int32(try query.limit())
-    let cursor = try query.after()
-    after = cursor.flatMap { WageMonth(Array($0.utf8)) }
-    if cursor != nil, after == nil { throw .invalid(parameter: "after", .invalidFormat("cursor")) }
+    after = try query.monthCursor()
   }
 }
 
@@ -45,16 +43,33 @@ private struct ObligationQuery {
 func getSummary(_ call: Call) async throws(Failure) -> Response {
   let employer = try call.id("employer_id")
   let months: (from: WageMonth, to: WageMonth)?
+  let limit: Int64
+  let after: WageMonth?
   do {
-    months = try call.query.months(atMost: 12)
+    months = try call.query.months(atMost: 36)
+    // A month of 100,000 workers takes two seconds.
+    limit = try call.query.limit(default: 12, max: 36)
+    after = try call.query.monthCursor()
   } catch {
     throw await call.refuse(error)
   }
-  return try await call.answer(reading: ReadingBackStatements.summary, employer, months?.from.sql, months?.to.sql)
+  return try await call.answer(
+    reading: ReadingBackStatements.summary, employer, months?.from.sql, months?.to.sql, after?.sql, Int32(limit))
 }
 
 extension Query {
-  /// `period`, or `from` and `to`, which are a year at the most; nil for the last month that is over.
+  /// `after` of a list of months.
+  ///
+  /// - Throws: 400 when it isn't one.
+  fileprivate func monthCursor() throws(Failure) -> WageMonth? {
+    guard let cursor = try after() else { return nil }
+    guard let month = WageMonth(Array(cursor.utf8)) else {
+      throw .invalid(parameter: "after", .invalidFormat("cursor"))
+    }
+    return month
+  }
+
+  /// `period`, or `from` and `to`, with so many months at the most; nil for the last month that is over.
   ///
   /// - Throws: 400 naming the parameter.
   fileprivate func months(atMost most: Int64) throws(Failure) -> (from: WageMonth, to: WageMonth)? {
@@ -81,7 +96,14 @@ enum ReadingBackStatements {
     SQLUUID.self, SQLDate?.self, SQLDate?.self, String?.self, SQLDate?.self, Int32.self)
 
   static let summary = Statement(
-    "employers.summary", "SELECT smile.summarise_months($1, $2, $3)", SQLUUID.self, SQLDate?.self, SQLDate?.self)
+    "employers.summary", "SELECT smile.summarise_months($1, $2, $3, $4, $5)",
+    SQLUUID.self, SQLDate?.self, SQLDate?.self, SQLDate?.self, Int32.self)
+
+  /// A page of a month's rows: text, no tag, where the next one begins, and the state of the employer's returns.
+  static let monthLines = Statement(
+    "employers.month_lines",
+    "SELECT m.body, NULL::text, m.next_after, m.stamp FROM smile.month_lines($1, $2, $3, $4, $5, $6) AS m",
+    SQLUUID.self, SQLDate.self, String?.self, Int32.self, [String].self, String.self)
 
   static let annualTotals = Statement(
     "employers.annual_totals", "SELECT smile.list_annual_totals($1, $2, $3, $4)",
@@ -99,6 +121,6 @@ enum ReadingBackStatements {
     "employers.statement_text", "SELECT smile.employer_statement_csv($1, $2)", SQLUUID.self, SQLDate?.self)
 
   static let all: [any StatementDescription] = [
-    obligations, summary, annualTotals, annualTotalsText, statement, statementText,
+    obligations, summary, monthLines, annualTotals, annualTotalsText, statement, statementText,
   ]
 }

@@ -6,6 +6,8 @@ import HTTPServer
 private let moneyReaders: [Grant] = [
   .employer, .client("returns:read"), .client("returns:write"), .client("billings:read"), .officer("manage_billing"),
 ]
+/// As of a return's lines; officers read those return by return.
+private let lineReaders: [Grant] = [.employer, .client("returns:read"), .client("returns:write")]
 /// They name workers, whom officers open one by one.
 private let annualReaders: [Grant] = [.employer, .client("workers:read"), .client("returns:read")]
 private let certificateReaders: [Grant] = [.employer, .officer("manage_employers")]
@@ -20,8 +22,11 @@ extension Endpoints {
       .GET, "/v1/employers/{employer_id}/obligations", "listObligations", moneyReaders,
       parameters: ["from", "to", "state"] + page, listObligations),
     Endpoint(
-      .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders, parameters: ["period", "from", "to"],
-      getSummary),
+      .GET, "/v1/employers/{employer_id}/summary", "getSummary", moneyReaders,
+      parameters: ["period", "from", "to"] + page, getSummary),
+    Endpoint(
+      .GET, "/v1/employers/{employer_id}/lines", "listMonthLines", lineReaders, .media,
+      parameters: ["period", "fields"] + page, listMonthLines),
     Endpoint(
       .GET, "/v1/employers/{employer_id}/discrepancies", "listDiscrepancies", discrepancyReaders,
       parameters: ["period", "code"] + page, listDiscrepancies),

@@ -5,7 +5,7 @@ import PostgresClient
 /// Work that outlived its request, for whoever ordered it. With `Prefer: wait=10` (RFC 7240 section 4.3) the answer
 /// comes when the work is done, or after that many seconds.
 func getJob(_ call: Call) async throws(Failure) -> Response {
-  let wait = JobWait(call.request.headers.string("prefer"))
+  let wait = JobWait(call.request.headers)
   var pauses = wait.pauses[...]
   while true {
     var work = try call.work()
@@ -28,11 +28,8 @@ struct JobWait: Sendable {
   /// Nil when none was asked for.
   let seconds: Int?
 
-  init(_ header: String?) {
-    let wait = header?.split(separator: ",").lazy
-      .map { $0.filter { $0 != " " }.lowercased() }
-      .first { $0.hasPrefix("wait=") }
-    let digits = wait?.dropFirst("wait=".count) ?? ""
+  init(_ headers: Headers) {
+    let digits = Preferences(headers).value("wait") ?? ""
     guard (1...2).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
       seconds = nil
       return

@@ -8,7 +8,7 @@ func openReturn(_ call: Call) async throws(Failure) -> Response {
   let wanted = try await call.input(NewReturn.self)
   return try await call.answer(
     writing: ReturnStatements.open, employer, wanted.period.sql, wanted.kind.rawValue, wanted.reference,
-    wanted.declaredLines, wanted.declaredWages, wanted.reason)
+    wanted.declared?.json, wanted.reason)
 }
 
 /// Newest first; also the look-up by the sender's own reference and by what was sent.
@@ -75,14 +75,14 @@ func listFindings(_ call: Call) async throws(Failure) -> Response {
     call.answer(reading: ReturnStatements.findings, id, after?.text, limit, call.language.rawValue))
 }
 
-/// Makes members of new people, bills what stands, and closes the return; by a job when there are many lines. No input:
-/// the body is absent or `{}`.
+/// Makes members of new people, bills what stands, and closes the return; by a job when there are many lines. The body
+/// may be absent; with a preview's token it is done as that was shown, or not.
 func finaliseReturn(_ call: Call) async throws(Failure) -> Response {
   let id = try call.id("return_id")
-  if call.request.body.declaredLength != 0 { _ = try await call.input(NoInput.self) }
+  let wanted = call.request.body.declaredLength != 0 ? try await call.input(Finalisation.self) : nil
   var work = try call.change()
   try work.add(ReturnStatements.patience)
-  try work.add(ReturnStatements.finalise, id, call.context.isRehearsal)
+  try work.add(ReturnStatements.finalise, id, call.context.isRehearsal, wanted?.preview?.text)
   return try await call.settled(call.answer(writing: work, within: ReturnStatements.patienceLimit))
 }
 
@@ -97,10 +97,11 @@ func getReturnParameters(_ call: Call) async throws(Failure) -> Response {
 }
 
 func listRules(_ call: OpenCall) async throws(Failure) -> Response {
+  let subject: RuleSubject? = try call.query.choice("applies_to")
   let limit = Int32(try call.query.limit())
   let after = try call.query.after()
   return try await call.inLanguage(
-    call.answer(reading: ReturnStatements.rules, after, limit, call.language.rawValue))
+    call.answer(reading: ReturnStatements.rules, subject?.rawValue, after, limit, call.language.rawValue))
 }
 
 func getRule(_ call: OpenCall) async throws(Failure) -> Response {

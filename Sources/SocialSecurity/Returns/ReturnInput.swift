@@ -1,5 +1,6 @@
 import Crypto
 import JSON
+import PostgresClient
 
 /// What kind of return it is: the month's own, one for forgotten workers, a correction of what was finalised, or the
 /// statement that nobody worked.
@@ -12,13 +13,19 @@ enum LineStatus: String, JSONChoice {
   case accepted, warned, rejected
 }
 
+/// What a rule speaks of: a line or the whole of a return, or a month as it stands.
+enum RuleSubject: String, JSONChoice {
+  case line, month
+  case whole = "return"
+}
+
 struct NewReturn: Input {
   let period: WageMonth
   let kind: ReturnKind
   /// The sender's own number, unique among the employer's returns.
   let reference: String?
-  let declaredLines: Int64?
-  let declaredWages: Int64?
+  /// What the sender counted and computed itself.
+  let declared: DeclaredTotals?
   /// Why a month is revised.
   let reason: String?
 
@@ -26,14 +33,57 @@ struct NewReturn: Input {
     let period = fields.required("period", WageMonth.self)
     let kind = fields.required("kind", ReturnKind.self)
     let reference = fields.optional("client_reference", ClientReference.self)
-    let declared: (Int64?, Int64?)? = fields.optionalObject("declared_totals") { totals in
-      (totals.optional("lines", in: Rupiah.totals), totals.optional("wages", in: Rupiah.totals))
+    let declared: DeclaredTotals? = fields.optionalObject("declared_totals") { totals in
+      DeclaredTotals(
+        members: DeclaredTotals.names.compactMap { name in
+          totals.optional(name, in: Rupiah.totals).map { (name, $0) }
+        })
     }
     let reason = fields.optional("reason", RevisionReason.self)
     guard let period, let kind else { return nil }
     return NewReturn(
-      period: period, kind: kind, reference: reference?.text, declaredLines: declared?.0, declaredWages: declared?.1,
-      reason: reason?.text)
+      period: period, kind: kind, reference: reference?.text, declared: declared, reason: reason?.text)
+  }
+}
+
+/// Lines, wages and each programme's contributions as the sender has them, in rupiah.
+struct DeclaredTotals: Sendable {
+  static let names: [StaticString] = ["lines", "wages", "jht", "jkk", "jkm", "jp"]
+
+  let members: [(name: StaticString, value: Int64)]
+
+  /// As an object.
+  var json: SQLJSON {
+    var json = JSONWriter()
+    json.object { json in
+      for (name, value) in members { json.field(name, value) }
+    }
+    return SQLJSON(json.bytes)
+  }
+}
+
+/// What a return is finalised with: nothing, or the preview that was agreed to.
+struct Finalisation: Input {
+  let preview: PreviewToken?
+
+  static func read(_ fields: inout JSONFields) -> Finalisation? {
+    Finalisation(preview: fields.optional("preview_token", PreviewToken.self))
+  }
+}
+
+/// What a rehearsal answered as `preview_token`: `prv1` and three hexadecimal digests, the first of which may be empty.
+struct PreviewToken: JSONTextReadable {
+  let text: String
+
+  init(parsing text: String) throws(FieldProblem) {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    let isHex = { (part: Substring) in
+      part.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+    guard parts.count == 4, parts[0] == "prv1", parts[1].isEmpty || parts[1].utf8.count == 64,
+      parts[2...].allSatisfy({ $0.utf8.count == 64 }), parts[1...].allSatisfy(isHex)
+    else { throw .invalidFormat("preview token") }
+    self.text = text
   }
 }
 

@@ -50,7 +50,7 @@ extension RequestCall {
   func settled(
     _ answer: Response, by outcome: Statement<SQLUUID> = ReturnStatements.settled
   ) async throws(Failure) -> Response {
-    let wait = JobWait(request.headers.string("prefer"))
+    let wait = JobWait(request.headers)
     guard let seconds = wait.seconds, let job = Self.job(in: answer) else { return answer }
     var settled = answer
     for pause in wait.pauses {

@@ -18,11 +18,11 @@ enum ReturnProblems {
       "nothing_to_revise", 409, id: "Belum ada laporan final bulan ini yang dapat direvisi.",
       en: "There is no finalised return of that month to revise."),
     ProblemText(
-      "return_exists", 409, id: "Laporan bulan ini sudah ada; lihat return_id.",
-      en: "There is a return of that month already; see return_id."),
+      "return_exists", 409, id: "Laporan bulan ini sudah ada; lihat return_id dan receipt.",
+      en: "There is a return of that month already; see return_id and receipt."),
     ProblemText(
-      "client_reference_used", 409, id: "Nomor rujukan ini sudah dipakai; lihat return_id.",
-      en: "The client reference is used already; see return_id."),
+      "client_reference_used", 409, id: "Nomor rujukan ini sudah dipakai; lihat return_id dan receipt.",
+      en: "The client reference is used already; see return_id and receipt."),
     ProblemText(
       "return_not_open", 409, id: "Laporan ini sudah difinalisasi atau dibatalkan.",
       en: "The return was finalised or discarded already."),
@@ -52,8 +52,16 @@ enum ReturnProblems {
       id: "Baris dalam errors tidak berlaku lagi sejak diperiksa; perbaiki lalu kirim sekali lagi.",
       en: "Since they were checked, the lines in errors no longer stand; mend and send them again."),
     ProblemText(
-      "return_outdated", 409, id: "Data peserta atau tarif berubah sejak baris diperiksa; kirim barisnya sekali lagi.",
-      en: "Members or rates have changed since the lines were checked; send the lines again."),
+      "return_outdated", 409,
+      id: "Data peserta atau tarif berubah sejak baris diperiksa; lihat changed, kirim barisnya sekali lagi.",
+      en: "Members or rates have changed since the lines were checked; see changed, and send the lines again."),
+    ProblemText(
+      "preview_outdated", 409, id: "Laporan tidak lagi seperti pada pratinjau; lihat changed, lalu uji sekali lagi.",
+      en: "The return isn't what the preview showed any more; see changed, and rehearse once more."),
+    ProblemText(
+      "report_too_long", 422,
+      id: "Untuk laporan uji sebagai CSV atau NDJSON barisnya terlalu banyak, lihat maximum; minta JSON.",
+      en: "There are too many lines to report a rehearsal as CSV or NDJSON, see maximum; ask for JSON."),
     ProblemText(
       "digest_mismatch", 400, id: "Isi tidak sesuai dengan Content-Digest.",
       en: "The body isn't what Content-Digest says."),
@@ -64,11 +72,5 @@ enum ReturnProblems {
     ProblemText(
       "repeated_column", 400, id: "Kolom {column} berulang.", en: "The column {column} stands more than once."),
     ProblemText("missing_column", 400, id: "Kolom {column} tidak ada.", en: "The column {column} is missing."),
-  ]
-
-  /// Two at once: the loser of the race gets what it would have got a moment later.
-  static let constraints: [String: Failure] = [
-    "contribution_return_regular_once": Failure(409, "return_exists"),
-    "contribution_return_reference_once": Failure(409, "client_reference_used"),
   ]
 }

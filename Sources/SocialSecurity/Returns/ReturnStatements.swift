@@ -8,8 +8,8 @@ enum ReturnStatements {
   static let patienceLimit: Duration = .seconds(120)
 
   static let open = Statement(
-    "returns.open", "SELECT status, body, etag, location FROM smile.open_return($1, $2, $3, $4, $5, $6, $7)",
-    SQLUUID.self, SQLDate.self, String.self, String?.self, Int64?.self, Int64?.self, String?.self)
+    "returns.open", "SELECT status, body, etag, location FROM smile.open_return($1, $2, $3, $4, $5, $6)",
+    SQLUUID.self, SQLDate.self, String.self, String?.self, SQLJSON?.self, String?.self)
 
   static let list = Statement(
     "returns.list", "SELECT smile.list_returns($1, $2, $3, $4, $5, $6)",
@@ -31,14 +31,18 @@ enum ReturnStatements {
   static let stage = Statement("returns.stage", "SELECT smile.stage_lines($1, $2)", SQLUUID.self, SQLJSON.self)
 
   /// Checks the staged lines, or has them checked by a job when they are many and it needn't be at once. What was
-  /// checked is told with its first findings, in the language of the last parameter.
+  /// checked is told with its first findings, and a rehearsal's preview, or as rows where that was asked for; the last
+  /// two parameters are the language and the media type.
   static let take = Statement(
     "returns.take",
     """
-    SELECT t.status, CASE t.status WHEN 200 THEN smile.with_findings(t.body, $1, $7) ELSE t.body END, t.etag, t.location
+    SELECT t.status, CASE WHEN t.status <> 200 THEN t.body
+        WHEN $8 <> 'application/json' THEN smile.report_text($1, $7, $8)
+        WHEN $6 THEN smile.with_findings(smile.with_preview(t.body, $1), $1, $7)
+        ELSE smile.with_findings(t.body, $1, $7) END, t.etag, t.location
     FROM smile.take_lines($1, $2, $3, $4, $5, $6) AS t
     """,
-    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self, Bool.self, String.self)
+    SQLUUID.self, SQLUUID.self, [UInt8].self, Int64.self, Bool.self, Bool.self, String.self, String.self)
 
   static let lines = Statement(
     "returns.lines", "SELECT smile.list_return_lines($1, $2, $3, $4, $5)",
@@ -56,9 +60,15 @@ enum ReturnStatements {
     "returns.export", "SELECT body, next_after, version FROM smile.export_return($1, $2, $3, $4, $5, $6, $7)",
     SQLUUID.self, String.self, String?.self, String?.self, Int32.self, String.self, String.self)
 
+  /// A rehearsal's answer holds the preview's token.
   static let finalise = Statement(
-    "returns.finalise", "SELECT status, body, etag, location FROM smile.request_finalisation($1, $2)",
-    SQLUUID.self, Bool.self)
+    "returns.finalise",
+    """
+    SELECT f.status, CASE WHEN $2 AND f.status = 200 THEN smile.with_preview(f.body, $1) ELSE f.body END, f.etag,
+      f.location
+    FROM smile.request_finalisation($1, $2, $3) AS f
+    """,
+    SQLUUID.self, Bool.self, String?.self)
 
   /// Whether the job of a return has ended, why it failed with what detail, and otherwise the answer to what it was
   /// ordered for.
@@ -80,7 +90,7 @@ enum ReturnStatements {
     "SELECT coalesce(r.basis, smile.return_basis(r)) FROM smile.contribution_return AS r WHERE r.id = $1", SQLUUID.self)
 
   static let rules = Statement(
-    "rules.list", "SELECT smile.list_rules($1, $2, $3)", String?.self, Int32.self, String.self)
+    "rules.list", "SELECT smile.list_rules($1, $2, $3, $4)", String?.self, String?.self, Int32.self, String.self)
 
   static let rule = Statement("rules.get", "SELECT smile.rule_body($1, $2)", String.self, String.self)
 

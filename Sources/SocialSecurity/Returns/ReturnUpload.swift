@@ -21,6 +21,7 @@ func patchReturnLines(_ call: Call) async throws(Failure) -> Response {
 /// one round trip.
 private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failure) -> Response {
   let id = try call.id("return_id")
+  let report = try await call.preferred(of: [.json, .csv, .ndjson])
   let format: PayrollFormat
   let digest: ContentDigest?
   let mapping: ColumnMapping?
@@ -57,21 +58,31 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
   try opening.add(ReturnStatements.beginUpload, id)
   guard isWhole else {
     let answer = try await ReturnWriter(
-      call: call, id: id, change: change, upload: upload, file: file, reader: reader, first: first,
+      call: call, id: id, change: change, report: report, upload: upload, file: file, reader: reader, first: first,
       opening: opening.segment
     ).write()
-    return try await call.inLanguage(call.settled(answer))
+    return try await call.reported(answer, as: report)
   }
   first += reader.finish()
   try opening.add(ReturnStatements.stage, upload, call.stagedJSON(first))
   try opening.add(
     ReturnStatements.take, id, upload, file.digest, Int64(first.count), change == .merge,
-    call.context.isRehearsal, call.language.rawValue)
+    call.context.isRehearsal, call.language.rawValue, report.rawValue)
   let answer = try await call.answer(writing: opening, within: ReturnStatements.patienceLimit)
-  return try await call.inLanguage(call.settled(answer))
+  return try await call.reported(answer, as: report)
 }
 
 extension RequestCall {
+  /// What an upload answers: the report in the form that was asked for, or, always as JSON, a job and what it was
+  /// ordered for.
+  fileprivate func reported(_ answer: Response, as form: PayrollFormat) async throws(Failure) -> Response {
+    guard form != .json, answer.status == 200 else { return try await inLanguage(settled(answer)) }
+    var report = answer
+    report.headers.remove("content-type")
+    report.headers.append("Content-Type", "\(form.rawValue); charset=utf-8")
+    return inLanguage(report)
+  }
+
   /// Lines as `smile.stage_lines` takes them: one value, so that the whole change is one round trip.
   fileprivate func stagedJSON(_ lines: [PayrollLine]) throws(Failure) -> SQLJSON {
     var rows = StagingJSON(index: services.nationalIDIndex, sealer: services.sealer)
@@ -156,6 +167,7 @@ private struct ReturnWriter: Sendable {
   let call: Call
   let id: SQLUUID
   let change: PayrollChange
+  let report: PayrollFormat
   let upload: SQLUUID
   let file: ReceivedPayroll
   /// Behind the first piece.
@@ -207,7 +219,7 @@ private struct ReturnWriter: Sendable {
     _ = try await copy.finish()
     return try await connection.run(
       ReturnStatements.take, id, upload, file.digest, Int64(rows.line), change == .merge, call.context.isRehearsal,
-      call.language.rawValue)
+      call.language.rawValue, report.rawValue)
   }
 
   private func append(_ lines: [PayrollLine], to rows: inout StagingRows) throws(DatabaseError) {

@@ -70,6 +70,8 @@ package struct DatabaseFailures: Sendable {
     for member in members {
       switch (member.name, member.value) {
       case ("errors", .array(let errors)): failure.errors = errors.compactMap(Self.fieldError)
+      case (_, .array(let texts)):
+        failure.lists.append((member.name, texts.compactMap { if case .string(let text) = $0 { text } else { nil } }))
       case ("retry_after", .number(let seconds)): failure.retryAfter = seconds.exactInteger.map { Int($0) }
       case (_, .string(let text)): failure.extensions.append((member.name, text))
       case (_, .number(let number)): failure.extensions.append((member.name, number.text))

@@ -7,6 +7,8 @@ struct Preconditions {
   private(set) var failure: Failure?
   private(set) var idempotencyKey: String?
   private(set) var isRehearsal = false
+  /// Whether it is one because `Prefer: tx=rollback` asked for it.
+  private(set) var prefersRollback = false
 
   init(_ request: Request, _ endpoint: Endpoint, _ query: Query) {
     do {
@@ -24,7 +26,10 @@ struct Preconditions {
     {
       throw Failure(406, "not_acceptable")
     }
-    if endpoint.allowsRehearsal { isRehearsal = try query.flag("validate_only") }
+    if endpoint.allowsRehearsal {
+      prefersRollback = Preferences(request.headers).wantsRollback
+      isRehearsal = try query.flag("validate_only") || prefersRollback
+    }
     guard request.headers.contains(.idempotencyKey) else {
       if endpoint.options.contains(.idempotent), !isRehearsal { throw Failure(400, "idempotency_key_required") }
       return
