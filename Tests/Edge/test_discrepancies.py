@@ -311,7 +311,7 @@ def test_who_is_told_of_a_report(firm, actors, db):
     def of_reports(recipient):
         return [one for one in mails_of(actors, recipient) if one[0].startswith("worker_report")]
 
-    db.execute("SELECT smile.keep_house()")
+    db.execute("SELECT smile.keep_house(0)")
     before = len(of_reports(officer["email"]))
     report = dispute(worker, 9_000_000, note="Slip gaji terlampir")
     dispute(worker, 9_000_000, period="2026-09")   # one mail for what comes within the hour
@@ -319,14 +319,14 @@ def test_who_is_told_of_a_report(firm, actors, db):
     assert [template for template, _ in told] == ["worker_report_to_answer"]
     for secret in (worker["full_name"], worker["kpj"], worker["member_id"], "9000000", "Slip", worker["email"]):
         assert secret not in told[0][1]
-    db.execute("SELECT smile.keep_house()")
+    db.execute("SELECT smile.keep_house(0)")
     assert len(of_reports(officer["email"])) == before   # the employer has its days
     firm.boss.post(f"/v1/worker_reports/{report['id']}/answer", {"agrees": False, "note": "Sesuai kontrak"}, key=True
                    ).expect(200)
     assert of_reports(worker["email"])[0][0] == "worker_report_answered"
     assert report["id"] in of_reports(worker["email"])[0][1] and "kontrak" not in of_reports(worker["email"])[0][1]
     for _ in range(2):   # once for each report
-        db.execute("SELECT smile.keep_house()")
+        db.execute("SELECT smile.keep_house(0)")
     assert [template for template, _ in of_reports(officer["email"])][:1] == ["worker_reports_to_decide"]
     assert len(of_reports(officer["email"])) == before + 1 and of_reports(other["email"]) == []
     firm.client.acting(officer["token"]).post(f"/v1/worker_reports/{report['id']}/decision", {
@@ -337,9 +337,9 @@ def test_who_is_told_of_a_report(firm, actors, db):
 def test_of_a_confidential_report_only_officers_are_told(firm, actors, db):
     address = db.execute("SELECT email FROM smile.employer WHERE id = %s", [firm.employer_id]).fetchone()[0]
     officer, worker = actors.officer("manage_employers"), firm.hire()
-    db.execute("SELECT smile.keep_house()")
+    db.execute("SELECT smile.keep_house(0)")
     report = dispute(worker, 9_000_000, confidential=True)
-    db.execute("SELECT smile.keep_house()")
+    db.execute("SELECT smile.keep_house(0)")
     assert mails_of(actors, officer["email"])[0][0] == "worker_reports_to_decide"
     firm.client.acting(officer["token"]).post(f"/v1/worker_reports/{report['id']}/decision", {
         "upheld": True, "note": "Slip sah"}, key=True).expect(200)
