@@ -253,21 +253,24 @@ class Bench:
     # small returns
 
     def small_returns(self):
-        """In the same database, as a development installation: the callers are made through the API."""
+        """In the same database, as a development installation; Benchmarks/payrolls.sql has those who send in time."""
         self.server.stop()
+        run(self.cluster.programs / "psql", "-q", "-v", f"employers={returns.employers_needed(FLOOD_SECONDS)}",
+            "-f", ROOT / "Benchmarks" / "payrolls.sql", self.cluster.url("bench"))
         with self.cluster.connect("bench") as connection:
             connection.execute("UPDATE smile.deployment SET environment = 'dev'")
         server = Server(self.cluster, "bench", RATE_LIMITS="off", PASSWORD_COST="1").start()
         try:
-            noise, times, rate, reads = returns.measure(server, self.wrk_script(), FLOOD_SECONDS)
+            found = returns.measure(server, self.wrk_script(), FLOOD_SECONDS)
         finally:
             server.stop()
-        p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        lines = rate * returns.LINES
-        self.row("p99 of small returns while members read at full speed", f"{p99:.0f} ms", "under 250 ms", p99 < 250)
-        self.row("  lines a second, 10 a return, from 50 clients", f"{lines:.0f}", "450",
-                 lines >= 0.95 * returns.LINES_A_SECOND)
-        self.row("  p50; reads a second meanwhile", f"{p50:.0f} ms; {reads:,.0f}", "", True)
+        for name, (times, rate, reads) in list(found.items())[1:]:
+            p99, lines = times[len(times) * 99 // 100], rate * returns.LINES
+            self.row(f"p99 of small returns {name} while members read", f"{p99:.0f} ms", "under 250 ms", p99 < 250)
+            self.row("  lines a second, 10 a return, from 50 clients", f"{lines:.0f}", "450",
+                     lines >= 0.95 * returns.LINES_A_SECOND)
+            self.row("  p50; reads a second meanwhile", f"{times[len(times) // 2]:.0f} ms; {reads:,.0f}", "", True)
+        noise = found["yardstick"][0]
         self.row("  p50 and p99 of /health/live in their place",
                  f"{noise[len(noise) // 2]:.0f} and {noise[len(noise) * 99 // 100]:.0f} ms", "", True)
 

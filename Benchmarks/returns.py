@@ -1,10 +1,16 @@
 """Small returns from many payroll systems at once while members read at full speed.
 
-50 clients each send a month of the same 10 workers, opened, loaded and finalised, on a schedule: 450 lines a second in
-all. A request's time counts from when it was due, so that a server that falls behind shows. The yardstick beside it:
-as many requests for /health/live, which touch no database, on the same schedule under the same reading, which is what
-this machine and the measuring itself take.
+50 clients each send months of 10 workers, opened, loaded and finalised, on a schedule: 450 lines a second in all. A
+request's time counts from when it was due, so that a server that falls behind shows. Three loads:
+
+- in time: one employer after another sends the month before, as payroll bureaus do; a year of each is reported and
+  paid, its workers are known, nothing is late.
+- eight years late: 50 employers who never pay send one month after another from 2018 on, each of which brings a
+  hundred months of fines. Nobody works like that; it shows what debts cost.
+- the yardstick: as many requests for /health/live, which touch no database, on the same schedule under the same
+  reading, which is what this machine and the measuring itself take.
 """
+import itertools
 import pathlib
 import re
 import signal
@@ -26,16 +32,13 @@ FIRST_YEAR = 2018
 
 
 class System(threading.Thread):
-    """One employer's payroll system. The first month, before the schedule begins, brings its workers."""
+    """One payroll system. It sends `months`, each an employer's id and token, a period and the lines."""
 
-    def __init__(self, number, server, payroll):
+    def __init__(self, number, server, months):
         super().__init__(daemon=True)
-        self.number, self.employer_id = number, payroll["employer_id"]
-        self.client = Client(server, payroll["token"])
-        self.month, self.times, self.faults = 0, [], []
-        self.lines = "nik,full_name,birth_date,wage\n" + "".join(
-            f"9{number // 10}{number % 10:02}01150185{line:04},Pekerja,1985-01-15,{5_000_000 + line}\n"
-            for line in range(1, LINES + 1))
+        self.number, self.months = number, iter(months)
+        self.client = Client(server)
+        self.times, self.faults = [], []
 
     def exchange(self, due, method, target, wanted, body=b"", headers=None):
         answer = self.client.request(method, target, body=body, headers=headers, check=False)
@@ -45,14 +48,12 @@ class System(threading.Thread):
         return answer
 
     def send_month(self, due):
-        period = f"{FIRST_YEAR + self.month // 12}-{self.month % 12 + 1:02}"
-        self.month += 1
-        opened = self.exchange(due, "POST", f"/v1/employers/{self.employer_id}/returns", 201,
+        employer, self.client.token, period, lines = next(self.months)
+        opened = self.exchange(due, "POST", f"/v1/employers/{employer}/returns", 201,
                                b'{"period": "%s", "kind": "regular"}' % period.encode(),
                                {"Content-Type": "application/json", "Idempotency-Key": new_key()})
         target = opened.headers["Location"]
-        self.exchange(time.monotonic(), "PUT", f"{target}/lines", 200, self.lines.encode(),
-                      {"Content-Type": "text/csv"})
+        self.exchange(time.monotonic(), "PUT", f"{target}/lines", 200, lines.encode(), {"Content-Type": "text/csv"})
         self.exchange(time.monotonic(), "POST", f"{target}/finalisation", 200, headers={"Idempotency-Key": new_key()})
 
     def ask_three(self, due):
@@ -104,22 +105,41 @@ class Readers:
         self.rate = float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
 
 
+def employers_needed(seconds):
+    """How many have to be there, for each sends one month in time."""
+    return CLIENTS * int(seconds / PACE + 2)
+
+
+def in_time(number, seconds):
+    """October 2026 of each employer of Benchmarks/payrolls.sql whose turn it is at that client."""
+    for firm in range(number + 1, employers_needed(seconds) + 1, CLIENTS):
+        lines = "kpj,full_name,birth_date,wage\n" + "".join(
+            f"9{firm:08}{worker:02},Pekerja,1985-01-15,{5_000_000 + worker}\n" for worker in range(LINES))
+        yield f"00000010-0000-7000-8000-{firm:012x}", f"sat_1{firm:042}", "2026-10", lines
+
+
+def overdue(number, payroll):
+    """Month after month of the same workers, whom the first one brings."""
+    lines = "nik,full_name,birth_date,wage\n" + "".join(
+        f"9{number // 10}{number % 10:02}01150185{line:04},Pekerja,1985-01-15,{5_000_000 + line}\n"
+        for line in range(1, LINES + 1))
+    for month in itertools.count():
+        yield payroll["employer_id"], payroll["token"], f"{FIRST_YEAR + month // 12}-{month % 12 + 1:02}", lines
+
+
 def measure(server, script, seconds):
-    """`script` is wrk's, which reads as members. Gives the times (ms, sorted) of the yardstick and of the returns,
-    returns a second, and reads a second meanwhile."""
+    """`script` is wrk's, which reads as members. Gives for each load by name the times (ms, sorted), returns a second
+    and reads a second meanwhile."""
     actors = Actors(Client(server))
-    payrolls = [actors.payroll() for _ in range(CLIENTS)]
-
-    def systems(month):
-        made = [System(number, server, payroll) for number, payroll in enumerate(payrolls)]
-        for system in made:
-            system.month = month
-        return made
-
-    for system in systems(0):
-        system.send_month(time.monotonic())   # the workers become members
-    with Readers(server, script):
-        noise, _ = phase(systems(1), "ask_three", seconds)
-    with Readers(server, script) as readers:
-        times, rate = phase(systems(1), "send_month", seconds)
-    return noise, times, rate, readers.rate
+    late = [overdue(number, actors.payroll()) for number in range(CLIENTS)]
+    for number, months in enumerate(late):
+        System(number, server, months).send_month(time.monotonic())   # the workers become members
+    loads = {"yardstick": ("ask_three", [()] * CLIENTS),
+             "in time": ("send_month", [in_time(number, seconds) for number in range(CLIENTS)]),
+             "eight years late": ("send_month", late)}
+    found = {}
+    for name, (work, months) in loads.items():
+        with Readers(server, script) as readers:
+            times, rate = phase([System(number, server, each) for number, each in enumerate(months)], work, seconds)
+        found[name] = times, rate, readers.rate
+    return found

@@ -250,3 +250,20 @@ def test_employers_whose_rows_are_held_are_passed_over(own_api, own_actors, own_
     while own_db.execute("SELECT smile.charge_begun_months()").fetchone()[0]:
         pass
     assert [fined(story) for story in late] == [before[0] + 1, before[1] + 1]
+
+
+def test_employers_do_not_wait_for_each_other(own_api, own_actors, own_db):
+    """While one's late return is being finalised, another's is finalised and paid, fines and all."""
+    one, two = (Story(own_api, own_actors, own_db, random.Random(1)) for _ in range(2))
+    drafts = []
+    for story in (one, two):
+        drafts.append(story.payroll.open("2026-05"))
+        story.payroll.send(drafts[-1]["id"], [line(5_000_000)])
+    with own_db.transaction(force_rollback=True):
+        own_db.execute("SELECT set_config('smile.role', 'employer', true), set_config('smile.employer_id', %s, true)",
+                       [one.employer])
+        own_db.execute("SELECT smile.finalise_return(%s)", [drafts[0]["id"]])
+        assert charged(own_db, one.employer)
+        two.finalise(drafts[1])
+        two.pay()
+    assert charged(own_db, two.employer) and not charged(own_db, one.employer)
