@@ -174,7 +174,6 @@ BEGIN
   FROM smile.return_line AS l
   JOIN (VALUES
     ('unidentified', 'nik', 'worker_unidentified'),
-    ('kpj_unknown', 'kpj', 'kpj_unknown'),
     ('mismatch', NULL, 'identity_mismatch'),
     ('ended', 'kpj', 'worker_ended')) AS m (match, field, code) ON m.match = l.match
   CROSS JOIN LATERAL (

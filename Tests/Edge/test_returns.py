@@ -29,8 +29,12 @@ def test_a_finding_for_each_thing_wrong(payroll, actors):
         (line(""), "wage:wage_missing"),
         (line("1" + "0" * 30), "wage:wage_too_large"),
         (line(1, number=""), "nik:worker_unidentified"),
-        (line(1, kpj="99999999999"), "kpj:kpj_unknown"),
+        # A number that nobody has looks like somebody else's.
+        (line(1, kpj="99999999999"), "kpj:identity_mismatch"),
         (line(1, kpj=other["kpj"]), "kpj:identity_mismatch"),
+        (line(1, number=other["nik"], name="Orang Lain", born=other["birth_date"]), "nik:identity_mismatch"),
+        (line(1, kpj=other["kpj"], number=other["nik"], name="Orang Lain", born=other["birth_date"]),
+         "kpj:identity_mismatch"),
         (line(1, number=other["nik"], name=other["full_name"], born="1985-02-01"), "nik:identity_mismatch"),
         (line(1, kpj=other["kpj"], number="", name="Orang Lain", born=other["birth_date"]), "kpj:identity_mismatch"),
         (line(1, kpj=ended["kpj"], number=ended["nik"], name=ended["full_name"], born=ended["birth_date"]),
@@ -54,7 +58,7 @@ def test_a_finding_for_each_thing_wrong(payroll, actors):
 
 
 def test_warnings_leave_a_line_standing(payroll, actors):
-    other = actors.worker()
+    other = actors.worker(payroll.actor["employer_token"], payroll.employer_id)
     lines = [line(1, number=nik("850116")), line(1, sex="female"), line(0),
              line(1, kpj=other["kpj"], number=other["nik"], name="Budi Santosa", born=other["birth_date"]),
              line(1, kpj=other["kpj"][:-1])]
@@ -66,6 +70,19 @@ def test_warnings_leave_a_line_standing(payroll, actors):
     whole = payroll.client.get(f"/v1/returns/{opened['id']}/findings").expect(200).json["items"][0]
     assert (whole["code"], whole["params"]) == ("declared_wages_differ", {"declared": 4, "found": 3})
     assert "line" not in whole
+
+
+def test_a_nik_alone_buys_nobodys_name_or_number(payroll, actors):
+    """A NIK holds the birth date; a stranger who sent it read the member's name and KPJ back as their worker's."""
+    victim = actors.worker()
+    opened = payroll.open("2026-10")["id"]
+    report = payroll.send(opened, [line(1, number=victim["nik"], name="Xx Yy", born=victim["birth_date"]), line(1)])
+    assert report["counts"] == {"lines": 2, "accepted": 1, "warned": 0, "rejected": 1}
+    payroll.finalise(opened)
+    workers = payroll.client.get(f"/v1/employers/{payroll.employer_id}/workers").expect(200)
+    assert len(workers.json["items"]) == 1
+    shown = json.dumps([workers.json, payroll.lines(opened)])
+    assert victim["full_name"] not in shown and victim["kpj"] not in shown
 
 
 def test_lines_replace_what_was_there(payroll):
