@@ -18,6 +18,7 @@ import time
 import urllib.parse
 
 from payroll_month import WRONG, Law, Month, due, total
+from signed_message import signed
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOW = "2026-11-05T09:00:00+07:00"
@@ -184,10 +185,12 @@ def send_return(payroll, employer_id, month):
     return job["result"]
 
 
-def pay(bank, billing, reference, status):
-    return bank.post("/v1/payments", {
+def pay(bank, key, billing, reference, status):
+    notice = json.dumps({
         "payment_code": billing["payment_code"], "amount": billing["amount"], "paid_at": "2026-11-05T01:30:00+00:00",
-        "bank_reference": reference}, status, key=True)
+        "bank_reference": reference}).encode()
+    return bank.post("/v1/payments", notice, status, key=True, headers={
+        "Content-Type": "application/json"} | signed(key, notice))
 
 
 def finalise(payroll, report):
@@ -365,8 +368,8 @@ def walk():
         equal((billing["amounts"], billing["amount"]), (sums, due(sums)), "the billing's amounts, computed here")
 
         step("3. The bank's notice pays it, twice with the same reference.")
-        first = pay(bank, billing, f"OKT-{RUN}", 201)
-        equal(pay(bank, billing, f"OKT-{RUN}", 200), first, "the second notice")
+        first = pay(bank, bank_client["signing_key"], billing, f"OKT-{RUN}", 201)
+        equal(pay(bank, bank_client["signing_key"], billing, f"OKT-{RUN}", 200), first, "the second notice")
         equal(payroll.get(f"/v1/billings/{billing['id']}")["status"], "paid", "the billing")
     finally:
         step("4a. The employer ends the employment of its workers of 56 on 2026-10-31.")

@@ -8,6 +8,8 @@ import struct
 import time
 import urllib.parse
 
+import webhooks
+
 PASSWORD = "perahu-kertas-di-laut-7"
 EVERY_PERMISSION = ("read_members", "verify_members", "manage_employers", "review_claims", "approve_claims",
                     "pay_claims", "manage_billing", "manage_parameters", "publish", "manage_officers", "manage_clients",
@@ -176,8 +178,9 @@ class Actors:
 
     def bank(self):
         made = json.loads(self.server.run("smile-admin", "create-bank-client", "--name", f"Bank {next(numbers)}"))
-        return {"id": made["client_id"], "secret": made["client_secret"],
-                "token": self.oauth_token(made["client_id"], made["client_secret"])}
+        token = self.oauth_token(made["client_id"], made["client_secret"])
+        webhooks.keys[token] = made["signing_key"]
+        return {"id": made["client_id"], "secret": made["client_secret"], "key": made["signing_key"], "token": token}
 
     def oauth_token(self, client_id, secret):
         body = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": client_id,

@@ -86,7 +86,7 @@ def test_the_same_file_again_changes_nothing(payroll, bank, db):
 def test_one_bad_row_never_sinks_the_file(payroll, bank, db):
     about = billed(payroll)
     good = reference()
-    rows = ["payment,A1,100000000017,5,2026-11-05T01:00:00Z,", f"payment,A2,{UNKNOWN},-5,yesterday,",
+    rows = ["payment,A1,10000000001,5,2026-11-05T01:00:00Z,", f"payment,A2,{UNKNOWN},-5,yesterday,",
             f"refund,A3,{UNKNOWN},5,{WHEN},", "payment,A4", f"payment,a b,{UNKNOWN},5,{WHEN},", paid(about, good),
             f"payment,A5,{UNKNOWN},5,2026-11-05T02:06:00Z,", f'payment,"A6,{UNKNOWN},5,{WHEN},',]
     answer = send(bank, rows, amount=0)
@@ -196,7 +196,7 @@ def test_a_statement_is_signed(api, actors, payroll, bank):
     path = f"/v1/payment_statements?statement_date={day()}&count=1&amount={about['amount']}"
     body = f"{HEADER}\n{row}\n".encode()
     csv = {"Content-Type": "text/csv"}
-    signing.client.post(path, body=body, key=True, headers=csv).expect(403, "signature_required")
+    signing.client.post(path, body=body, key=True, headers=csv | {"webhook-id": None}).expect(403, "signature_required")
     signing.send(403, "invalid_signature", key="whsec_" + "A" * 43 + "=", path=path, body=body, **csv)
     assert billing(payroll, about)["status"] == "unpaid"
     signing.send(201, path=path, body=body, message_id="stmt_1", **csv)

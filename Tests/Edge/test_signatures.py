@@ -1,8 +1,6 @@
 """Signed bodies of the bank channel, as Standard Webhooks 1.0 writes them."""
 import base64
 import concurrent.futures
-import hashlib
-import hmac
 import itertools
 import json
 import time
@@ -11,15 +9,9 @@ import pytest
 
 from client import Client, new_key
 from payroll import balanced  # noqa: F401
+from webhooks import sign
 
 numbers = itertools.count(1)
-
-
-def sign(key, message_id, timestamp, body):
-    """Written from the specification, apart from the server's code."""
-    code = hmac.new(base64.b64decode(key.removeprefix("whsec_")), f"{message_id}.{timestamp}.".encode() + body,
-                    hashlib.sha256)
-    return "v1," + base64.b64encode(code.digest()).decode()
 
 
 def test_the_example_of_the_specification():
@@ -36,13 +28,14 @@ def officer(actors, api):
 
 
 class Bank:
-    """A bank that has a signing key."""
+    """A bank with the signing key that it was made with."""
 
     def __init__(self, api, actors, officer):
         self.actor = actors.bank()
         self.client, self.officer = api.acting(self.actor["token"]), officer
         self.keys = f"/v1/clients/{self.actor['id']}/signing_keys"
-        self.key = self.add()
+        known, = officer.get(f"/v1/clients/{self.actor['id']}").expect(200).json["signing_keys"]
+        self.key = {"id": known["id"], "key": self.actor["key"]}
 
     def add(self, status=201, code=None):
         return self.officer.post(self.keys).expect(status, code).json
@@ -132,7 +125,20 @@ def test_two_keys_for_a_change_over(signer):
     signer.send(403, "invalid_signature")
     signer.send(201, key=second["key"])
     signer.officer.delete(f"{signer.keys}/{second['id']}").expect(204)
-    signer.send(201)   # signs, but nobody asks
+    signer.send(403, "invalid_signature", key=second["key"])   # without a key, nothing fits
+
+
+def test_a_bank_that_has_no_key_yet_reports_nothing(signer, api, actors, officer):
+    """Made by an officer, it has a secret first; a key is asked for apart."""
+    signer.officer.delete(f"{signer.keys}/{signer.key['id']}").expect(204)
+    notice = {"payment_code": "999999999991", "amount": 1, "bank_reference": "UNSIGNED",
+              "paid_at": "2026-11-05T01:00:00Z"}
+    for path, sent in (("/v1/payments", notice), (f"/v1/payments/{'0' * 8}-0000-7000-8000-{'0' * 12}/reversal", {})):
+        signer.client.post(path, sent, key=True, headers={"webhook-id": None}).expect(403, "signature_required")
+    signer.client.post("/v1/payment_statements?statement_date=2026-11-01&count=0&amount=0", body=b"x\n", key=True,
+                       headers={"Content-Type": "text/csv", "webhook-id": None}).expect(403, "signature_required")
+    added = signer.add()
+    signer.send(201, key=added["key"])
 
 
 def test_a_key_is_its_banks_and_only_banks_sign(signer, api, actors, officer, db):

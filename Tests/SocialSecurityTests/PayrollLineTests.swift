@@ -115,10 +115,10 @@ struct PayrollLineTests {
     }
   }
 
-  @Test("a payment code is known by its check digit")
+  @Test("a payment code has twelve digits; whether it was given out is for the database to say")
   func paymentCode() throws {
-    #expect(try PaymentCode(parsing: "100000000016").digits == "100000000016")
-    for wrong in ["100000000017", "100000000061", "10000000001", "1000000000160", "10000000001x", ""] {
+    for code in ["100000000016", "100000000017"] { #expect(try PaymentCode(parsing: code).digits == code) }
+    for wrong in ["10000000001", "1000000000160", "10000000001x", ""] {
       #expect(throws: (any Error).self) { try PaymentCode(parsing: wrong) }
     }
   }

@@ -55,11 +55,12 @@ package struct AdminSession {
       print(Self.line(try await createOfficer(email, name, permissions, password)))
     case .createBankClient(let name):
       let secret = try FreshToken(.clientSecret)
+      let key = try FreshSigningKey(sealer)
       var work = Segment()
       try work.add(AdminStatements.act, "operator", "", nil)
-      try work.add(AdminStatements.createBankClient, name, secret.digest)
+      try work.add(AdminStatements.createBankClient, name, secret.digest, key.id, key.sealed)
       let client = try await database.write(work).last?.string(0, 0) ?? ""
-      print(Self.line([("client_id", client), ("client_secret", secret.text)]))
+      print(Self.line([("client_id", client), ("client_secret", secret.text), ("signing_key", key.text)]))
     case .endSessions(let email):
       var work = Segment()
       try work.add(AdminStatements.act, "operator", "", nil)

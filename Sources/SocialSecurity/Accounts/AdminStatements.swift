@@ -20,7 +20,8 @@ enum AdminStatements {
     String.self, String.self, [String].self, String.self, [UInt8]?.self)
 
   static let createBankClient = Statement(
-    "admin.create_bank_client", "SELECT smile.create_bank_client($1, $2)", String.self, [UInt8].self)
+    "admin.create_bank_client", "SELECT smile.create_bank_client($1, $2, $3, $4)",
+    String.self, [UInt8].self, SQLUUID.self, [UInt8].self)
 
   static let endSessions = Statement("admin.end_sessions", "SELECT smile.end_sessions($1)", String?.self)
 

@@ -1,8 +1,8 @@
 enum PaymentProblems {
   static let all: [ProblemText] = [
     ProblemText(
-      "invalid_payment_code", 400, id: "Kode pembayaran terdiri dari 12 angka dengan angka pemeriksa.",
-      en: "A payment code has 12 digits, the last of which checks the others."),
+      "invalid_payment_code", 400, id: "Kode pembayaran terdiri dari 12 angka.",
+      en: "A payment code has 12 digits."),
     ProblemText(
       "payment_code_unknown", 422, id: "Tidak ada tagihan dengan kode pembayaran ini.",
       en: "No billing has this payment code."),

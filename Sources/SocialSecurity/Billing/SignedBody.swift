@@ -3,7 +3,7 @@ import HTTPServer
 import JSON
 import PostgresClient
 
-/// A body of the bank channel whose signature was verified, where its sender has a signing key.
+/// A body of the bank channel whose signature was verified.
 ///
 /// Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp` (seconds of Unix time) and `webhook-signature`, a list of
 /// `v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`.
@@ -12,8 +12,7 @@ struct SignedBody {
   private static let tolerance = 300
 
   let bytes: [UInt8]
-  /// Nil for a client without a key.
-  private let message: (id: String, digest: [UInt8])?
+  private let message: (id: String, digest: [UInt8])
 
   /// Reads and verifies. The caller is judged first, by the look-up of its keys.
   static func read(_ call: Call, as types: [String], atMost limit: Int) async throws(Failure) -> SignedBody {
@@ -22,9 +21,7 @@ struct SignedBody {
     let found = try await call.read(work).last
     try call.request.requireMediaType(types)
     let bytes = try await call.context.collectBody(atMost: limit)
-    guard let found, let now = found.int(0, 0), found.uuid(0, 1) != nil else {
-      return SignedBody(bytes: bytes, message: nil)
-    }
+    guard let found, let now = found.int(0, 0) else { throw .bug }
     guard let id = call.request.headers.string("webhook-id"),
       let timestamp = call.request.headers.string("webhook-timestamp"),
       let signature = call.request.headers.string("webhook-signature")
@@ -52,7 +49,6 @@ struct SignedBody {
 
   /// Writes down that the message came, in the transaction of what it does.
   func claim(in work: inout Work<Principal>) throws(Failure) {
-    guard let message else { return }
     try work.add(SigningStatements.claim, message.id, message.digest)
   }
 

@@ -6,25 +6,37 @@ import PostgresClient
 /// A key with which a bank signs what it reports. The only answer that shows it: the database keeps it sealed.
 func createSigningKey(_ call: Call) async throws(Failure) -> Response {
   let client = try call.id("client_id")
-  let id = SQLUUID.random()
-  let key: [UInt8]
-  let sealed: [UInt8]
+  let key: FreshSigningKey
   do {
-    key = try SecureRandom.bytes(32)
-    sealed = try call.services.sealer.seal(key, at: .signingKey(id))
+    key = try FreshSigningKey(call.services.sealer)
   } catch {
     throw .bug
   }
-  var made = try await call.answer(writing: SigningStatements.create, client, id, sealed)
+  var made = try await call.answer(writing: SigningStatements.create, client, key.id, key.sealed)
   guard case .bytes(let about) = made.body else { throw .bug }
   var json = JSONWriter(capacity: about.count + 80)
-  json.object { json in json.field("key", "whsec_\(Base64.encode(key))") }
+  json.object { json in json.field("key", key.text) }
   made.body = .bytes(json.bytes.dropLast() + [UInt8(ascii: ",")] + about.dropFirst())
   return made
 }
 
 func deleteSigningKey(_ call: Call) async throws(Failure) -> Response {
   try await call.answer(writing: SigningStatements.revoke, call.id("client_id"), call.id("key_id"))
+}
+
+/// A signing key that is given out now, and never again.
+struct FreshSigningKey {
+  let id = SQLUUID.random()
+  /// As Standard Webhooks writes keys.
+  let text: String
+  /// What the database keeps.
+  let sealed: [UInt8]
+
+  init(_ sealer: Sealer) throws {
+    let key = try SecureRandom.bytes(32)
+    text = "whsec_\(Base64.encode(key))"
+    sealed = try sealer.seal(key, at: .signingKey(id))
+  }
 }
 
 enum SigningStatements {
@@ -48,7 +60,7 @@ enum SigningProblems {
   static let all: [ProblemText] = [
     ProblemText(
       "signature_required", 403, id: "Pesan dari klien ini harus ditandatangani.",
-      en: "This client signs its messages: webhook-id, webhook-timestamp and webhook-signature are missing."),
+      en: "A bank signs its messages: webhook-id, webhook-timestamp and webhook-signature are missing."),
     ProblemText(
       "invalid_signature", 403, id: "Tanda tangan pesan tidak sah atau waktunya menyimpang lebih dari 5 menit.",
       en: "The message's signature doesn't fit, or its timestamp is more than 5 minutes off."),
