@@ -11,7 +11,7 @@ extension Endpoints {
     EmployerStatements.all, RegistrationStatements.all, EmployerUserStatements.all, RiskClassStatements.all,
     ReliefStatements.all,
     ProgrammeStatements.all,
-    WorkerStatements.all, ReadingBackStatements.all, CertificateStatements.all,
+    WorkerStatements.all, ReadingBackStatements.all, ArrearsStatements.all, CertificateStatements.all,
     DiscrepancyStatements.all, CalculatorStatements.all,
     ReturnStatements.all, BillingStatements.all,
     PaymentStatements.all, BankStatementStatements.all, ContributionStatements.all, ParameterStatements.all,

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from actors import Actors
+from books import judge_books
 from client import Client
 from cluster import Cluster
 from contract import contract as the_contract
@@ -57,11 +58,22 @@ def prepare(cluster, database):
 
 
 databases = itertools.count()
+shared = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books_of_a_module():
+    """The shared server's books, after each module; those of the others are judged when they stop."""
+    yield
+    for server in shared:
+        with server.cluster.connect(server.database) as connection:
+            judge_books(connection)
 
 
 @contextlib.contextmanager
 def servers(cluster, template):
-    """A function that starts servers, each on a copy of the migrated database; all are stopped at the end."""
+    """A function that starts servers, each on a copy of the migrated database; all are stopped at the end, and their
+    books judged."""
     made, clusters = [], []
 
     def make(start=True, cluster_of_its_own=False, **settings):
@@ -79,9 +91,15 @@ def servers(cluster, template):
         return server.start() if start else server
 
     yield make
+    ran = [server for server in made if server.process]
     codes = [server.stop() for server in made]
-    for each in clusters:
-        each.destroy()
+    try:
+        for server in ran:
+            with server.cluster.connect(server.database) as connection:
+                judge_books(connection)
+    finally:
+        for each in clusters:
+            each.destroy()
     assert not any(codes), f"a server ended with {codes}"
 
 
@@ -133,7 +151,9 @@ def server(cluster, migrated):
     with servers(cluster, migrated) as make:
         made = make()
         before = made.children()
+        shared.append(made)
         yield made
+        shared.clear()
         assert made.children() == before, f"a process of the shared server died:\n{made.complaints()}"
 
 

@@ -1,6 +1,7 @@
 """Writers that never give up, while the database crashes and workers are killed: nothing acknowledged is lost, nothing
 is done twice. SECONDS=600 SEED=3 make chaos tries longer, elsewhere."""
 import collections
+import datetime
 import http.client
 import os
 import random
@@ -68,8 +69,8 @@ class Hirer(Writer):
 
 
 class Reporter(Writer):
-    """Opens a return, sends its lines, closes it and pays, over and over; every sixth return is large enough for COPY
-    and the jobs process."""
+    """Opens a return, sends its lines, closes it and pays in one way or another, over and over; every sixth return is
+    large enough for COPY and the jobs process."""
 
     def __init__(self, number, server, payroll, bank, ending):
         super().__init__(number, server, payroll["token"], ending)
@@ -97,11 +98,39 @@ class Reporter(Writer):
             self.settled(target)
             billing = self.insist("GET", target, [200]).json.get("billing_id")
         bill = billing and self.insist("GET", f"/v1/billings/{billing}", [200])
-        paid = bill and self.insist("POST", "/v1/payments", [200, 201], token=self.bank, key=new_key(), json_body={
-            "payment_code": bill.json["payment_code"], "amount": bill.json["amount"],
-            "paid_at": "2026-11-05T01:00:00Z", "bank_reference": f"CHAOS-{self.number}-{count}"})
+        if not bill:
+            return
+        bill, reference = bill.json, f"CHAOS-{self.number}-{count}"
+        # One in three is told of by the day's statement, one in three is taken back and paid again.
+        paid = self.state_payment(bill, reference, count) if count % 3 == 0 else self.notify(bill, reference)
+        if paid and count % 3 == 1:
+            back = self.insist("POST", f"/v1/payments/{paid.json['id']}/reversal", [200, 201], token=self.bank,
+                               key=new_key(), json_body={"reason": "bank_error", "reversed_at": "2026-11-05T01:30:00Z"})
+            paid = back and self.notify(bill, f"{reference}-AGAIN")
         if paid:
             self.acknowledged.append((opened.json["id"], size))
+
+    def notify(self, bill, reference):
+        return self.insist("POST", "/v1/payments", [200, 201], token=self.bank, key=new_key(), json_body={
+            "payment_code": bill["payment_code"], "amount": bill["amount"], "paid_at": "2026-11-05T01:00:00Z",
+            "bank_reference": reference})
+
+    def state_payment(self, bill, reference, count):
+        """By a statement of a day of its own; every other one is long enough for the jobs process, which may fail for
+        good when its database keeps dying: then the day is sent again."""
+        parts = [1] * 1_000 if count % 2 == 0 else []
+        parts.append(bill["amount"] - sum(parts))
+        rows = "".join(f"payment,{reference}-{n},{bill['payment_code']},{part},2026-11-05T01:00:00Z,\n"
+                       for n, part in enumerate(parts))
+        body = f"type,bank_reference,payment_code,amount,at,reason\n{rows}".encode()
+        date = datetime.date(2000, 1, 1) + datetime.timedelta(days=1_000 * self.number + count)
+        target = f"/v1/payment_statements?statement_date={date}&count={len(parts)}&amount={bill['amount']}"
+        while not self.surprises:
+            sent = self.insist("POST", target, [200, 201, 202], token=self.bank, key=new_key(), body=body, headers={
+                "Content-Type": "text/csv", "Prefer": "wait=5"})
+            if sent is None or sent.status != 202 and sent.json["status"] == "processed":
+                return sent
+            time.sleep(0.05)
 
     def settled(self, target):
         """Waits until no job has the return."""
@@ -181,7 +210,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(make_server, act
 @pytest.mark.chaos
 @pytest.mark.timeout(SECONDS + 300)
 def test_a_return_is_billed_and_paid_once_or_not_at_all(make_server, actors_on):
-    """Workers, jobs process and database die at any point of an upload, a finalisation and a payment."""
+    """Workers, jobs process and database die at any point of an upload, a finalisation, a payment, its reversal and a
+    bank's statement."""
     server = make_server(cluster_of_its_own=True)
     actors = actors_on(server)
     bank, ending = actors.bank(), threading.Event()
@@ -204,6 +234,12 @@ def test_a_return_is_billed_and_paid_once_or_not_at_all(make_server, actors_on):
         assert counted("SELECT count(*), sum(wage) FROM smile.contribution") == (lines, lines * 5_000_000)
         for people in ("member", "employment"):
             assert counted(f"SELECT count(*) FROM smile.{people}") == (lines,)
+        assert counted("SELECT sum(amount) FILTER (WHERE reversed_at IS NULL) FROM smile.payment") == counted(
+            "SELECT sum(amount) FROM smile.billing")
+        assert counted("SELECT count(*) FROM smile.payment_exception") == (0,)
+        assert counted("SELECT count(*) FROM smile.payment_reversal") == counted(
+            "SELECT count(*) FROM smile.payment WHERE reversed_at IS NOT NULL")
+        assert counted("SELECT count(*) FROM smile.payment_statement WHERE processed_at IS NULL") == (0,)
         assert counted("SELECT smile.ledger_sum()") == (0,)
         assert counted("SELECT count(*) FROM smile.return_staging") == (0,)
         assert counted("SELECT count(*) FROM smile.contribution_return WHERE pending_job IS NOT NULL") == (0,)

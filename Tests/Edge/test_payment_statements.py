@@ -8,7 +8,7 @@ import random
 import pytest
 
 from client import Client, new_key
-from payroll import balanced, bank, line, payroll, Payroll  # noqa: F401
+from payroll import balanced, bank, line, nik, payroll, Payroll  # noqa: F401
 from test_payments import (UNKNOWN, accounts, billed, billing, credit, months, notify, officer,  # noqa: F401
                            reference, resolve, reverse)
 from test_signatures import Bank
@@ -159,6 +159,69 @@ def test_a_payment_and_its_reversal_in_one_file_and_rows_twice(payroll, bank, db
         ("posted",), ("rejected", "reversed_before_paid")]
 
 
+def test_a_reversal_that_fits_is_found_among_those_that_do_not(payroll, bank, db):
+    """Other amounts and other moments take no place: in one file, in several, before the payment and after it."""
+    about = billed(payroll)
+    before = accounts(db, payroll)
+    told = notify(bank, about["payment_code"], about["amount"])
+    ref, amount = told["bank_reference"], about["amount"]
+    answer = send(bank, [taken_back(ref, 5), taken_back(ref, amount, "2026-11-05T00:59:00Z"), taken_back(ref, amount),
+                         taken_back(ref, amount, "2026-11-05T01:31:00Z")])
+    assert outcomes(answer) == [("exception", "reversal_differs"), ("rejected", "reversed_before_paid"), ("reversed",),
+                                ("known",)]
+    assert accounts(db, payroll) == before
+    later = reference()
+    early = "2026-11-05T00:59:00Z"   # before the payment was made
+    waiting = send(bank, [taken_back(later, 5), taken_back(later, amount, early), taken_back(later, 5)])
+    assert outcomes(waiting) == [("awaiting_payment",), ("awaiting_payment",), ("known",)]
+    made = notify(bank, about["payment_code"], amount, ref=later)
+    assert made["settled"] and "reversed_at" not in made
+    reasons = db.execute("SELECT array_agg(reason ORDER BY reason) FROM smile.payment_exception WHERE payment_id = %s",
+                         [made["id"]]).fetchone()[0]
+    assert reasons == ["reversal_differs", "reversal_without_payment"]
+    assert db.execute("SELECT array_agg(DISTINCT resolution) FROM smile.payment_exception WHERE statement_id = %s",
+                      [waiting.json["id"]]).fetchone()[0] == ["reversed"]
+    back = reverse(bank, made["id"])
+    assert reverse(bank, made["id"], 200) == back
+    assert outcomes(send(bank, [taken_back(later, amount), taken_back(later, 6)])) == [
+        ("known",), ("exception", "reversal_differs")]
+    assert accounts(db, payroll) == before and months(db, payroll) == 0
+
+
+def test_a_mark_other_line_ends_and_a_line_of_a_mebibyte_cost_no_row(payroll, bank, db):
+    about, other = billed(payroll, "2026-10"), billed(payroll, "2026-11")
+    rows = [paid(about, reference()).encode(), b"payment," + b"9" * (1 << 20), b'payment,"' + b"9" * (1 << 20),
+            b"payment,\xff\xfe," + b",,,", paid(other, reference()).encode()]
+    body = b"\xef\xbb\xbf" + HEADER.encode() + b"\r\n" + b"\r\n".join(rows)   # and no line end at the end
+    answer = bank.post(f"/v1/payment_statements?statement_date={day()}&count=5&amount=0", body=body, key=True,
+                       headers={"Content-Type": "text/csv"}).expect(201)
+    assert [row[:2] for row in outcomes(answer)] == [
+        ("posted",), ("rejected", "line_too_long"), ("rejected", "line_too_long"), ("rejected", "encoding_invalid"),
+        ("posted",)]
+    assert [billing(payroll, b)["status"] for b in (about, other)] == ["paid", "paid"]
+    shuffled = "reason,at,amount,payment_code,bank_reference,type\n,2026-11-05T01:00:00Z,7,"
+    answer = bank.post(f"/v1/payment_statements?statement_date={day()}&count=1&amount=7", key=True, body=(
+        f"{shuffled}{about['payment_code']},{reference()},payment\n").encode(), headers={"Content-Type": "text/csv"})
+    assert outcomes(answer.expect(201)) == [("exception", "billing_already_paid")]
+
+
+def test_two_files_of_one_day_at_once_are_one(server, payroll, bank, db):
+    """Different ones: the first is that day's, the other is refused whole."""
+    about, date = billed(payroll), day()
+    files = [f"{HEADER}\n{paid(about, reference(), 1_000 + n)}\n".encode() for n in range(4)]
+
+    def act(number):
+        with Client(server, bank.token) as client:
+            return client.post(
+                f"/v1/payment_statements?statement_date={date}&count=1&amount={1_000 + number}", body=files[number],
+                key=True, headers={"Content-Type": "text/csv"}).status
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(act, range(4))) == [201, 409, 409, 409]
+    assert db.execute("SELECT count(*) FROM smile.payment WHERE employer_id = %s", [payroll.employer_id]
+                      ).fetchone() == (1,)
+
+
 @pytest.mark.parametrize("query, status", [
     ("statement_date=2026-11-05&count=0", 400), ("count=0&amount=0", 400), ("statement_date=2026-11-05&amount=0", 400),
     ("statement_date=2026-02-30&count=0&amount=0", 400), ("statement_date=2026-11-05&count=-1&amount=0", 400),
@@ -264,26 +327,62 @@ def test_a_job_that_fails_for_good_lets_the_bank_send_the_day_again(payroll, ban
         assert db.execute("SELECT count(*) FROM smile.payment_statement WHERE id = %s", [sent]).fetchone() == (0,)
 
 
+class Story:
+    """What an employer does, always in this order: three months are billed, and two of them corrected."""
+
+    def __init__(self, payroll):
+        self.payroll, self.persons, self.bills = payroll, {}, []
+        self.steps = [lambda: self.bill("2026-09"), lambda: self.bill("2026-10"), lambda: self.revise("2026-10", 14),
+                      lambda: self.bill("2026-11"), lambda: self.revise("2026-09", 9)]
+
+    def go_on(self):
+        self.steps.pop(0)()
+
+    def code(self, number):
+        """Of the billing with this number, which is issued for it if need be: September, October, what more October
+        costs, November."""
+        while len(self.bills) <= number:
+            self.go_on()
+        return self.bills[number]["payment_code"]
+
+    def bill(self, period):
+        self.persons[period] = nik()
+        self.finalise(self.payroll.open(period), period, 12)
+
+    def revise(self, period, millions):
+        self.finalise(self.payroll.open(period, "revised", reason="Upah salah tulis"), period, millions)
+
+    def finalise(self, opened, period, millions):
+        self.payroll.send(opened["id"], [line(millions * 1_000_000, number=self.persons[period])])
+        done = self.payroll.finalise(opened["id"])
+        if "billing_id" in done:
+            self.bills.append(billing(self.payroll, {"id": done["billing_id"]}))
+
+
 def test_any_order_of_notices_statements_and_reversals_ends_in_the_same_balances(api, actors, db):
-    """Random payments of three months (one late) and of codes that nobody gave out, some taken back: each employer's
-    bank tells of them in another order, by notices, statements or both, and more than once."""
+    """Random payments of three months (one late), of a correction, and of codes that nobody gave out, some taken back:
+    each employer's bank tells of them in another order, by notices, statements or both, more than once, with reversals
+    among them that fit no payment, and between the employer's own returns and revisions."""
     seed = int(os.environ.get("SEED", random.randrange(2**32)))
     print(f"SEED={seed}")
     rng = random.Random(seed)
-    facts = [(f"F{n}", rng.choice([0, 1, 2, 2, None]), rng.randrange(1, 1_400_000),
-              f"2026-{rng.choice(['10-10', '10-20', '11-01'])}T01:00:{n:02}Z", rng.random() < 0.4) for n in range(8)]
+    facts = [(f"F{n}", rng.choice([0, 1, 2, 3, 3, None]), rng.randrange(1, 1_400_000),
+              f"2026-{rng.choice(['10-10', '10-20', '11-01'])}T01:00:{n:02}Z", rng.random() < 0.4) for n in range(10)]
     ends = []
     for turn in range(4):
         actor = actors.bank()
         bank = api.acting(actor["token"])
         payroll = Payroll(api, actors.payroll(), bank)
-        bills = [billed(payroll, "2026-09"), billed(payroll, "2026-10"), billed(payroll, "2026-11")]
+        story = Story(payroll)
         told = [(kind, fact) for fact in facts for kind in ("payment", *(["reversal"] if fact[4] else []))]
-        told += rng.choices(told, k=5)   # told again
+        told += rng.choices(told, k=6)   # told again
+        told += [(kind, fact) for fact in rng.choices(facts, k=6) for kind in ("other amount", "too early")]
         rng.shuffle(told)
         known, waiting = {}, []
         for kind, (ref, which, amount, at, _) in told:
-            code = UNKNOWN if which is None else bills[which]["payment_code"]
+            while story.steps and rng.random() < 0.2:
+                story.go_on()
+            code = UNKNOWN if which is None else story.code(which)
             if kind == "payment" and rng.random() < 0.5:
                 known[ref] = bank.post("/v1/payments", {"payment_code": code, "amount": amount, "paid_at": at,
                                                         "bank_reference": ref}, key=True).json["id"]
@@ -291,12 +390,17 @@ def test_any_order_of_notices_statements_and_reversals_ends_in_the_same_balances
                 assert bank.post(f"/v1/payments/{known[ref]}/reversal", {
                     "reason": "bank_error", "reversed_at": "2026-11-05T01:30:00Z"}, key=True).status in (200, 201)
             else:
-                waiting.append(paid(code, ref, amount, at) if kind == "payment" else taken_back(ref, amount))
+                waiting.append({
+                    "payment": lambda: paid(code, ref, amount, at), "reversal": lambda: taken_back(ref, amount),
+                    "other amount": lambda: taken_back(ref, amount + 1),
+                    "too early": lambda: taken_back(ref, amount, "2026-10-09T00:00:00Z")}[kind]())
             if waiting and rng.random() < 0.3:
                 send(bank, waiting)
                 waiting = []
+        while story.steps:
+            story.go_on()
         send(bank, waiting)
-        last = [billing(payroll, b) for b in bills]
+        last = [billing(payroll, b) for b in story.bills]
         suspense = db.execute("""
             SELECT coalesce(sum(x.amount), 0)::bigint FROM smile.posting AS x
             JOIN smile.ledger_transaction AS t ON t.id = x.transaction_id
@@ -310,4 +414,25 @@ def test_any_order_of_notices_statements_and_reversals_ends_in_the_same_balances
         ends.append(([(b["received_amount"], b["paid_amount"], b["paid_by_credit"], b["status"], b["fine_amount"],
                        b["fine_paid_amount"], b.get("paid_at")) for b in last],
                      credit(payroll), accounts(db, payroll), months(db, payroll), suspense, jht))
+        wanted = [0] * len(story.bills)   # what stands of each code, by the facts alone
+        for _, which, amount, _, is_reversed in facts:
+            if which is not None and not is_reversed:
+                wanted[which] += amount
+        assert [b["received_amount"] for b in last] == wanted, f"SEED={seed}"
     assert all(end == ends[0] for end in ends), f"SEED={seed}: {ends}"
+
+
+# Written by tests without a caller.
+OF_TESTS = {"test_balance"}
+
+
+def test_whatever_moved_money_left_an_audit_row(payroll, bank, db):
+    """Of all that the tests of this run did so far: no transaction of the ledger without a row of the audit log that
+    was written together with it."""
+    about = billed(payroll)
+    reverse(bank, notify(bank, about["payment_code"], about["amount"])["id"])
+    send(bank, [paid(about, reference())])
+    silent = db.execute("""
+        SELECT DISTINCT t.kind FROM smile.ledger_transaction AS t
+        WHERE NOT EXISTS (SELECT FROM smile.audit_log AS a WHERE a.xmin = t.xmin)""").fetchall()
+    assert {kind for kind, in silent} <= OF_TESTS

@@ -251,7 +251,8 @@ def test_a_month_from_open_to_paid(payroll, db):
     db.execute("UPDATE smile.employer SET approved_at = '2026-06-30 20:00+00' WHERE id = %s", [payroll.employer_id])
     assert state("2026-07") == "missing"   # July in Jakarta
     owed = summary(payroll, "period=2026-08")[0]["outstanding"]
-    assert obligations(payroll)["arrears"] == {"months": 2, "outstanding": owed, "oldest": "2026-07"}
+    assert obligations(payroll)["arrears"] == {
+        "months": 2, "outstanding": owed, "oldest": "2026-07", "affected_persons": 2}
     assert {e["effect"] for e in obligations(payroll)["arrears_effects"]} == {
         "agency_pays", "account_pays", "months_missing"}
     assert [i["period"] for i in obligations(payroll, "?state=missing")["items"]] == ["2026-07"]

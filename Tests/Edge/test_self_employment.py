@@ -725,3 +725,130 @@ class SelfEmployedView:
 
     def __init__(self, client):
         self.client = client
+
+
+def protected(member, day=None):
+    found = member.client.get("/v1/members/me/protection" + (f"?as_of={day}" if day else "")).expect(200).json
+    spell = found["self_employment"]
+    assert spell["protected"] == (spell["status"] == "active")
+    return spell["status"]
+
+
+def test_protection_follows_from_what_was_paid_by_the_day_of_the_event(enrol, clock):
+    """January is paid and then nothing until June, which brings nothing back for what happened in May."""
+    clock.set("2026-01-05")
+    member = enrol(with_jht=True)
+    assert protected(member) == "waiting"
+    clock.set("2026-01-09")
+    member.pay(member.bill(1))
+    found = member.client.get("/v1/members/me/protection").expect(200).json["self_employment"]
+    assert (found["programmes"], found["limit_months"], found["grade"]) == (["jht", "jkk", "jkm"], 3, "policy")
+    clock.set("2026-06-01")
+    assert (protected(member, "2026-04-15"), protected(member, "2026-04-16"), protected(member)) == (
+        "active", "inactive", "inactive")
+    member.pay(member.bill(1, "2026-06"))
+    member.pay(member.bill(4))   # February to May
+    assert protected(member) == "active"
+    for day, status in (("2026-01-08", "waiting"), ("2026-01-09", "active"), ("2026-04-15", "active"),
+                        ("2026-04-16", "inactive"), ("2026-05-31", "inactive"), ("2026-06-01", "active")):
+        assert protected(member, day) == status, day
+    assert "self_employment" not in member.client.get("/v1/members/me/protection?as_of=2025-12-31").expect(200).json
+
+
+def test_what_a_bank_tells_late_protects_from_the_day_it_was_paid(enrol, clock):
+    clock.set("2026-03-02")
+    member = enrol()
+    billing = member.bill(1)
+    paid_at = clock.instant
+    clock.set("2026-03-20")
+    assert protected(member, "2026-03-10") == "waiting"
+    clock.instant = paid_at   # what the bank says of it
+    payment = member.pay(billing)
+    assert (protected(member, "2026-03-01"), protected(member, "2026-03-10")) == ("waiting", "active")
+    clock.set("2026-03-20")
+    member.reverse(payment)
+    assert protected(member, "2026-03-10") == "waiting"
+
+
+def blockers(member, claim):
+    answer = member.client.post(f"/v1/claims/{claim['id']}/submission", key=True)
+    return sorted(e["code"] for e in answer.json.get("errors", []) if e["code"] != "document_missing")
+
+
+def open_claim(member, reason):
+    return member.client.post("/v1/claims", {"type": "jht", "reason": reason}, key=True).expect(201).json
+
+
+def end_employment(own_db, member, born="1960-01-01"):
+    own_db.execute("UPDATE smile.employment SET end_date = '2026-01-31', end_reason = 'resignation' "
+                   "WHERE member_id = %s", [member.id])
+    own_db.execute("UPDATE smile.member SET birth_date = %s WHERE id = %s", [born, member.id])
+
+
+def test_nobody_claims_jht_while_they_pay_for_it(enrol, clock, own_db):
+    """Three unpaid months make the spell inactive, and an inactive one hinders nothing. From memory, as the parameter
+    says."""
+    clock.set("2026-05-04")
+    member = enrol(with_jht=True)
+    end_employment(own_db, member)
+    retired = open_claim(member, "retirement_age")
+    assert blockers(member, retired) == ["no_balance"]   # nothing has been paid, so it isn't running yet
+    member.pay(member.bill(1))
+    assert blockers(member, retired) == ["self_employment_still_active"]
+    clock.set("2026-08-20")
+    assert member.state()["status"] == "inactive" and blockers(member, retired) == []
+    assert own_db.execute("SELECT verified, grade FROM smile.legal_parameter "
+                          "WHERE parameter = 'claim.while_self_employed'").fetchall() == [(False, "memory")]
+
+
+def test_who_pays_for_accidents_alone_may_claim_the_jht_of_an_employment(enrol, clock, own_db):
+    clock.set("2026-05-04")
+    member = enrol(with_jht=False)
+    end_employment(own_db, member)
+    member.pay(member.bill(1))
+    claim = open_claim(member, "resignation")
+    assert blockers(member, claim) == ["no_balance"]
+
+
+def test_a_month_after_the_self_employment_ended(enrol, clock, own_db):
+    """PP 46/2015: whoever stops working; the wait of one month is from memory."""
+    clock.set("2026-05-04")
+    member = enrol(with_jht=True)
+    end_employment(own_db, member, born="1990-01-01")
+    member.pay(member.bill(1))
+    claim = open_claim(member, "self_employment_ended")
+    assert blockers(member, claim) == ["no_self_employment_ended", "self_employment_still_active"]
+    change(member, {"last_period": "2026-05"})
+    clock.set("2026-06-29")
+    assert blockers(member, claim) == ["waiting_time_not_over"]
+    clock.set("2026-06-30")   # a month after the last of May
+    assert blockers(member, claim) == []
+    reasons = member.client.get("/v1/claim_types").expect(200).json["items"][0]["reasons"]
+    parameter, = next(r for r in reasons if r["code"] == "self_employment_ended")["parameters"]
+    assert (parameter["value"], parameter["verified"]) == ("1", False)
+
+
+def test_a_banks_statement_pays_and_takes_back_own_months(enrol, clock, own_db):
+    """As it does the months of employers; a notice that comes late changes nothing."""
+    member, other = enrol(), enrol()
+    billing, others = member.bill(2), other.bill(1)
+    at = "2026-11-05T01:00:00Z"
+
+    def state(date, *rows):
+        amount = sum(int(r.split(",")[3]) * (1 if r.startswith("payment") else -1) for r in rows)
+        body = "\n".join(["type,bank_reference,payment_code,amount,at,reason", *rows]).encode()
+        answer = member.bank.post(f"/v1/payment_statements?statement_date={date}&count={len(rows)}&amount={amount}",
+                                  body=body, key=True, headers={"Content-Type": "text/csv"}).expect(201).json
+        return [item["outcome"] for item in answer["items"]]
+
+    assert state("2026-11-03", f"payment,OWN-1,{billing['payment_code']},{billing['amount']},{at},",
+                 f"payment,OWN-2,{others['payment_code']},{others['amount']},{at},") == ["posted", "posted"]
+    assert [member.billing(billing)["status"], other.billing(others)["status"]] == ["paid", "paid"]
+    told = member.bank.post("/v1/payments", {
+        "payment_code": billing["payment_code"], "amount": billing["amount"], "paid_at": at,
+        "bank_reference": "OWN-1"}, key=True).expect(200).json
+    assert told["settled"] and told["applied"] == billing["amount"]
+    assert state("2026-11-04", f"reversal,OWN-1,,{billing['amount']},2026-11-05T01:30:00Z,bank_error",
+                 f"payment,OWN-2,{others['payment_code']},{others['amount']},{at},") == ["reversed", "known"]
+    assert member.billing(billing)["status"] == "unpaid" and member.months() == {} and protected(member) == "waiting"
+    assert other.billing(others)["status"] == "paid" and protected(other) == "active"

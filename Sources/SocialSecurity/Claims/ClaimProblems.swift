@@ -15,6 +15,13 @@ enum ClaimProblems {
     ProblemText(
       "membership_still_active", 422, id: "Masih ada hubungan kerja yang aktif.",
       en: "An employment hasn't ended yet."),
+    ProblemText(
+      "self_employment_still_active", 422,
+      id: "Peserta masih membayar sendiri iuran JHT. Aturan ini belum diperiksa terhadap naskah peraturannya.",
+      en: "The member still pays for themselves, JHT included. This rule wasn't verified against the law's text."),
+    ProblemText(
+      "no_self_employment_ended", 422, id: "Tidak ada pekerjaan mandiri dengan JHT yang sudah berakhir.",
+      en: "No self-employment with JHT has ended."),
     ProblemText("age_not_reached", 422, id: "Usia yang disyaratkan belum tercapai.", en: "The age isn't reached yet."),
     ProblemText(
       "employment_end_reason_differs", 422, id: "Hubungan kerja terakhir berakhir dengan alasan lain.",
