@@ -198,37 +198,32 @@ BEGIN ATOMIC
   WHERE s.employed OR o.unpaid IS NOT NULL;
 END;
 
--- Which months of a member's own are paid by what was paid before an instant ('infinity': by all of it).
-CREATE FUNCTION smile.self_employed_targets(member uuid, until timestamptz)
-RETURNS TABLE (billing_id uuid, period date, received bigint, paid boolean) LANGUAGE sql STABLE
+-- Which months of members' own are paid by what was paid before an instant ('infinity': by all of it).
+CREATE FUNCTION smile.self_employed_targets(members uuid[], until timestamptz)
+RETURNS TABLE (member_id uuid, billing_id uuid, period date, received bigint, paid boolean) LANGUAGE sql STABLE
 BEGIN ATOMIC
   WITH receipt AS (
-    SELECT p.self_employed_billing_id AS id, sum(p.amount - p.returned_amount)::bigint AS amount
+    SELECT p.member_id, p.self_employed_billing_id AS id, sum(p.amount - p.returned_amount)::bigint AS amount
     FROM smile.payment AS p
-    WHERE p.member_id = member AND p.self_employed_billing_id IS NOT NULL AND p.reversed_at IS NULL
+    WHERE p.member_id = ANY (members) AND p.self_employed_billing_id IS NOT NULL AND p.reversed_at IS NULL
       AND p.paid_at < until
-    GROUP BY p.self_employed_billing_id),
+    GROUP BY p.member_id, p.self_employed_billing_id),
   month AS (
-    SELECT b.id, m.period, coalesce(r.amount, 0) AS received, m.price,
+    SELECT b.member_id, b.id, m.period, coalesce(r.amount, 0) AS received, m.price,
       coalesce(sum(m.price) OVER (PARTITION BY b.id ORDER BY m.period) <= coalesce(r.amount, 0), false) AS direct
     FROM smile.self_employed_billing AS b
     LEFT JOIN receipt AS r ON r.id = b.id
     LEFT JOIN smile.self_employed_month AS m ON m.billing_id = b.id AND m.withdrawn_at IS NULL
-    WHERE b.member_id = member),
+    WHERE b.member_id = ANY (members)),
+  spent AS (
+    SELECT m.member_id, sum(m.price) FILTER (WHERE m.direct) AS amount FROM month AS m GROUP BY m.member_id),
   surplus AS (
-    SELECT (SELECT coalesce(sum(r.amount), 0) FROM receipt AS r)
-      - coalesce(sum(m.price) FILTER (WHERE m.direct), 0) AS amount
-    FROM month AS m)
-  SELECT m.id, m.period, m.received, m.direct
-    OR sum(m.price) FILTER (WHERE NOT m.direct) OVER (ORDER BY m.id, m.period) <= s.amount
-  FROM month AS m CROSS JOIN surplus AS s;
-END;
-
--- As before.
-CREATE OR REPLACE FUNCTION smile.self_employed_targets(member uuid)
-RETURNS TABLE (billing_id uuid, period date, received bigint, paid boolean) LANGUAGE sql STABLE
-BEGIN ATOMIC
-  SELECT t.billing_id, t.period, t.received, t.paid FROM smile.self_employed_targets(member, 'infinity') AS t;
+    SELECT s.member_id, coalesce((SELECT sum(r.amount) FROM receipt AS r WHERE r.member_id = s.member_id), 0)
+      - coalesce(s.amount, 0) AS amount
+    FROM spent AS s)
+  SELECT m.member_id, m.id, m.period, m.received, m.direct OR sum(m.price) FILTER (WHERE NOT m.direct) OVER (
+    PARTITION BY m.member_id ORDER BY m.id, m.period) <= s.amount
+  FROM month AS m JOIN surplus AS s ON s.member_id = m.member_id;
 END;
 
 -- As before, on a day: a payment made after it, for whichever month, protects nobody on it.
@@ -250,7 +245,7 @@ BEGIN
   last_due := least(last_due, s.last_period);
   SELECT max(m.period), count(*) FILTER (WHERE m.period <= last_due) INTO paid_until, paid_count
   FROM smile.self_employed_month AS m
-  JOIN smile.self_employed_targets(s.member_id, CASE WHEN day < smile.today()
+  JOIN smile.self_employed_targets(ARRAY[s.member_id], CASE WHEN day < smile.today()
     THEN (day + 1)::timestamp AT TIME ZONE 'Asia/Jakarta' ELSE 'infinity' END) AS t
     ON t.billing_id = m.billing_id AND t.period = m.period
   WHERE m.self_employment_id = s.id AND t.paid;
@@ -345,5 +340,5 @@ END
 $$;
 
 REVOKE EXECUTE ON FUNCTION smile.arrears_months(uuid[], date), smile.affected_persons(uuid, date[]),
-  smile.member_arrears(uuid, date), smile.self_employed_targets(uuid, timestamptz), smile.self_employed_targets(uuid),
+  smile.member_arrears(uuid, date), smile.self_employed_targets(uuid[], timestamptz),
   smile.protection_body(uuid, date), smile.check_protection_day(date) FROM smile_api, smile_jobs;

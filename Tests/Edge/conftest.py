@@ -95,6 +95,7 @@ def servers(cluster, template):
     codes = [server.stop() for server in made]
     try:
         for server in ran:
+            server.cluster.start()   # a test may have left it stopped
             with server.cluster.connect(server.database) as connection:
                 judge_books(connection)
     finally:

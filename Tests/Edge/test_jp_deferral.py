@@ -86,7 +86,8 @@ def test_the_months_from_report_to_the_last_day(payroll, officer, bank, db, busi
     assert (month["state"], month["due_date"], month["outstanding"]) == ("due", "2020-11-30", ON_TIME + DEFERRED)
     business_day("2020-12-02")
     month, arrears = obligation(payroll)
-    assert (month["state"], arrears) == ("overdue", {"months": 1, "outstanding": ON_TIME, "oldest": "2020-10"})
+    assert (month["state"], arrears) == ("overdue", {"months": 1, "outstanding": ON_TIME, "oldest": "2020-10",
+                                                     "affected_persons": 1})
     notify(bank, about["payment_code"], ON_TIME, paid_at="2020-11-30T16:59:00Z")
     month, arrears = obligation(payroll)
     assert (month["state"], month["due_date"], arrears) == ("due", "2022-04-15", {"months": 0, "outstanding": 0})
@@ -101,7 +102,8 @@ def test_the_months_from_report_to_the_last_day(payroll, officer, bank, db, busi
             for b in statement["billings"]] == [(later["id"], "2022-04-15", 165_509, 0, 88_503)]
     business_day("2022-04-17")
     month, arrears = obligation(payroll)
-    assert (month["state"], arrears) == ("overdue", {"months": 1, "outstanding": 165_509, "oldest": "2020-10"})
+    assert (month["state"], arrears) == ("overdue", {"months": 1, "outstanding": 165_509, "oldest": "2020-10",
+                                                     "affected_persons": 1})
     assert fine(payroll, later, "2022-04-17")["amount"] == 828          # 0.5 % of 165,509: 827.545
     notify(bank, later["payment_code"], 165_509, paid_at="2022-04-15T16:59:59Z")
     assert (obligation(payroll)[0]["state"], billing(payroll, later)["fine_amount"]) == ("paid", 0)
