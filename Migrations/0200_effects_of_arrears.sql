@@ -243,12 +243,17 @@ BEGIN
     RETURN;
   END IF;
   last_due := least(last_due, s.last_period);
-  SELECT max(m.period), count(*) FILTER (WHERE m.period <= last_due) INTO paid_until, paid_count
-  FROM smile.self_employed_month AS m
-  JOIN smile.self_employed_targets(ARRAY[s.member_id], CASE WHEN day < smile.today()
-    THEN (day + 1)::timestamp AT TIME ZONE 'Asia/Jakarta' ELSE 'infinity' END) AS t
-    ON t.billing_id = m.billing_id AND t.period = m.period
-  WHERE m.self_employment_id = s.id AND t.paid;
+  IF day >= smile.today() THEN
+    SELECT max(m.period), count(*) FILTER (WHERE m.period <= last_due) INTO paid_until, paid_count
+    FROM smile.self_employed_month AS m
+    WHERE m.self_employment_id = s.id AND m.posting_id IS NOT NULL;
+  ELSE
+    SELECT max(m.period), count(*) FILTER (WHERE m.period <= last_due) INTO paid_until, paid_count
+    FROM smile.self_employed_month AS m
+    JOIN smile.self_employed_targets(ARRAY[s.member_id], (day + 1)::timestamp AT TIME ZONE 'Asia/Jakarta') AS t
+      ON t.billing_id = m.billing_id AND t.period = m.period
+    WHERE m.self_employment_id = s.id AND t.paid;
+  END IF;
   due_count := greatest(0, smile.months_between(s.first_period, last_due) + 1);
   unpaid_months := greatest(0, smile.months_between(
     coalesce(paid_until, smile.later_month(s.first_period, -1)), last_due));
