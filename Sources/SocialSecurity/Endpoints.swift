@@ -181,11 +181,6 @@ package enum Endpoints {
     Endpoint(
       .GET, "/v1/members/{member_id}/self_employment", "getSelfEmployment", [.officer("read_members")],
       getSelfEmployment),
-    Endpoint(
-      .GET, "/v1/members/me/protection", "getOwnProtection", [.member], parameters: ["as_of"], getOwnProtection),
-    Endpoint(
-      .GET, "/v1/members/{member_id}/protection", "getProtection", [.officer("read_members")],
-      parameters: ["as_of"], getProtection),
     Endpoint(.GET, "/v1/income_bands", "listIncomeBands", .open, parameters: ["as_of"] + page, listIncomeBands),
     Endpoint(
       .POST, "/v1/income_bands", "proposeIncomeBand", [.officer("manage_parameters")], [.idempotent, .stepUp],
@@ -331,9 +326,6 @@ package enum Endpoints {
       [.officer("manage_billing")], [.idempotent, .stepUp], decidePaymentException),
     Endpoint(
       .GET, "/v1/jht_advances", "listJHTAdvances", [.officer("manage_billing")], parameters: page, listJHTAdvances),
-    Endpoint(
-      .GET, "/v1/employer_arrears", "listEmployerArrears", [.officer("manage_billing")],
-      parameters: ["min_months"] + page, listEmployerArrears),
   ]
 
   static let contributions: [Endpoint] = [

@@ -28,6 +28,14 @@ extension Endpoints {
       .GET, "/v1/employers/{employer_id}/lines", "listMonthLines", lineReaders, .media,
       parameters: ["period", "fields"] + page, listMonthLines),
     Endpoint(
+      .GET, "/v1/employer_arrears", "listEmployerArrears", [.officer("manage_billing")],
+      parameters: ["min_months"] + page, listEmployerArrears),
+    Endpoint(
+      .GET, "/v1/members/me/protection", "getOwnProtection", [.member], parameters: ["as_of"], getOwnProtection),
+    Endpoint(
+      .GET, "/v1/members/{member_id}/protection", "getProtection", [.officer("read_members")],
+      parameters: ["as_of"], getProtection),
+    Endpoint(
       .GET, "/v1/employers/{employer_id}/discrepancies", "listDiscrepancies", discrepancyReaders,
       parameters: ["period", "code"] + page, listDiscrepancies),
     Endpoint(
