@@ -6,6 +6,7 @@ import pytest
 
 from client import new_key
 from payroll import balanced, bank, line, nik, payroll  # noqa: F401
+from test_employer_users import join
 
 
 @pytest.fixture
@@ -176,3 +177,24 @@ def test_of_a_termination_and_a_finalisation_at_once_neither_is_half_done(payrol
         else:
             closed.expect(422, "lines_no_longer_stand")
             ended.result().expect(200)
+
+
+@pytest.mark.parametrize("size", [5, 1_000])
+def test_of_two_users_at_once_one_closes_the_return(payroll, actors, api, db, size):
+    """By a job where it is large: the other one is told of it, or that the return is closed."""
+    firm = {"id": payroll.employer_id, "token": payroll.actor["employer_token"]}
+    colleague = join(api, actors, firm, f"rekan{size}@smile.test", "payroll")
+    opened = payroll.open("2026-10")["id"]
+    payroll.send(opened, [line(5_000_000) for _ in range(size)])
+
+    def close(token):
+        with payroll.client.acting(token) as client:
+            return client.post(f"/v1/returns/{opened}/finalisation", key=True, headers={"Prefer": "wait=10"})
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(close, (firm["token"], colleague["token"])), key=lambda answer: answer.status)
+    assert answers[0].expect(200).json["status"] == "finalised"
+    assert answers[1].expect(409).code in ("return_not_open", "return_under_way")
+    assert len(payroll.client.get(f"/v1/employers/{payroll.employer_id}/billings").json["items"]) == 1
+    assert db.execute("SELECT count(*) FROM smile.audit_log WHERE action = 'return.finalised' AND subject_id = %s",
+                      [opened]).fetchone() == (1,)

@@ -43,6 +43,60 @@ def test_back_pay_belongs_to_the_month_it_was_earned_in(payroll):
     assert billing["amounts"]["jht"]["employer"] == 185_000 + 37_000
 
 
+def test_back_pay_heeds_the_ceiling_of_its_own_month(payroll):
+    """JP's ceiling is 10,547,400 in February 2026 and 11,086,300 in March: of 500,000 on top of 11,000,000 nothing and
+    86,300 count, which is 1,726 and 863. JHT 3.7 % and 2 %, JKK 0.89 %, JKM 0.3 % of all of it; JKP was full before."""
+    early, late = nik(), nik()
+    for period in ("2026-02", "2026-03"):
+        payroll.month(period, [line(11_000_000, number=number) for number in (early, late)])
+    computed, billing = payroll.month("2026-04", [
+        line(5_000_000, number=early, back_pay="500000,2026-02"),
+        line(5_000_000, number=late, back_pay="500000,2026-03")])
+    assert [got["back_pay_amounts"] for got in computed] == [
+        {"jht": {"employer": 18_500, "worker": 10_000}, "jkk": {"employer": 4_450, "to_jkp": 0},
+         "jkm": {"employer": 1_500, "to_jkp": 0}, "jp": {"employer": each, "worker": half},
+         "jkp": {"recomposed": 0, "state": 0}} for each, half in ((0, 0), (1_726, 863))]
+    # Twice 5,000,000: 185,000, 100,000, 44,500, 15,000, 100,000 and 50,000.
+    assert billing["amount"] == 2 * 494_500 + 2 * 34_450 + 1_726 + 863
+
+
+@pytest.mark.parametrize("period,wage,amounts", [
+    # PP 49/2020: JKK and JKM at a hundredth, 0.0089 % and 0.003 %; there is no JKP yet.
+    ("2021-01", 4_500_000, {"jkk": {"employer": 89, "to_jkp": 0}, "jkm": {"employer": 30, "to_jkp": 0},
+                            "jkp": {"recomposed": 0, "state": 0}}),
+    ("2021-02", 4_500_000, {"jkk": {"employer": 8_900, "to_jkp": 0}, "jkm": {"employer": 3_000, "to_jkp": 0},
+                            "jkp": {"recomposed": 0, "state": 0}}),
+    # PP 37/2021: JKP of the 500,000 below its ceiling, 0.14 % of JKK, 0.10 % of JKM and the state's 0.22 %.
+    ("2021-03", 4_500_000, {"jkk": {"employer": 8_900, "to_jkp": 700}, "jkm": {"employer": 3_000, "to_jkp": 500},
+                            "jkp": {"recomposed": 1_200, "state": 1_100}}),
+    # PP 6/2025: nothing of JKM any more.
+    ("2025-03", 4_500_000, {"jkk": {"employer": 8_900, "to_jkp": 700}, "jkm": {"employer": 3_000, "to_jkp": 0},
+                            "jkp": {"recomposed": 700, "state": 1_100}})])
+def test_back_pay_has_the_relief_and_the_rates_of_its_own_month(payroll, period, wage, amounts):
+    """1,000,000 more, below the JP ceiling of the month: JHT 3.7 % and 2 %, JP 2 % and 1 %."""
+    number = nik()
+    payroll.month(period, [line(wage, number=number)])
+    computed, _ = payroll.month("2026-10", [line(5_000_000, number=number, back_pay=f"1000000,{period}")])
+    assert computed[0]["back_pay_amounts"] == {
+        "jht": {"employer": 37_000, "worker": 20_000}, "jp": {"employer": 20_000, "worker": 10_000}} | amounts
+
+
+def test_back_pay_of_a_former_employment_has_its_jkp(payroll):
+    """Joined at 52, left, and came back at 54: too old to join JKP now (PP 6/2025 Art. 4), in it in the month before.
+    1,000,000 on top of 4,000,000: 0.14 % and 0.22 %."""
+    boss = payroll.client.acting(payroll.actor["employer_token"])
+    base = f"/v1/employers/{payroll.employer_id}/workers"
+    of = {"number": nik("720115"), "name": "Adi Nugroho", "born": "1972-01-15"}
+    person = {"nik": of["number"], "full_name": of["name"], "birth_date": of["born"], "wage": 4_000_000}
+    hired = boss.post(base, person | {"start_date": "2024-02-01"}, key=True).expect(201).json["id"]
+    payroll.month("2025-06", [line(4_000_000, **of)])
+    boss.post(f"{base}/{hired}/termination", {"end_date": "2025-12-31", "reason": "resignation"}, key=True).expect(200)
+    boss.post(base, person | {"start_date": "2026-09-01"}, key=True).expect(201)
+    computed, _ = payroll.month("2026-09", [line(4_000_000, back_pay="1000000,2025-06", **of)])
+    assert computed[0]["amounts"]["jkp"] == {"recomposed": 0, "state": 0}
+    assert computed[0]["back_pay_amounts"]["jkp"] == {"recomposed": 1_400, "state": 2_200}
+
+
 def test_a_legal_parameter_holds_from_its_day_on(api):
     def ceiling(day):
         rows = api.get(f"/v1/parameters?as_of={day}&programme=jp&limit=200").expect(200).json["items"]

@@ -8,6 +8,7 @@ import pytest
 
 from client import Client, new_key
 from payroll import HEADER, Payroll, line, nik
+from test_employer_users import ACCEPTANCE, invite
 from test_jobs import eventually
 
 CSV = {"Content-Type": "text/csv"}
@@ -219,6 +220,33 @@ def test_a_caller_sees_no_job_of_another(own, payroll, database):
     job = put(payroll, opened["id"], csv(1_000)).expect(202).json["id"]
     ended(payroll, job)
     Client(own[0], own[1].payroll()["token"]).get(f"/v1/jobs/{job}").expect(404)
+
+
+def test_a_job_is_the_employer_s_and_no_longer_a_former_colleague_s(own, payroll, database):
+    """Whoever is told that a job has the return may follow it; who left the firm sees nothing of it, nor does a machine
+    of the firm that has no business with returns."""
+    server, actors, _ = own
+    firm = {"id": payroll.employer_id, "token": payroll.actor["employer_token"]}
+    api = Client(server)
+    member = actors.member()
+    invite(api, firm, member["email"]).expect(201)
+    api.post(ACCEPTANCE, {"token": actors.mailed_token(member["email"])}).expect(200)
+    grant = next(g for g in api.get("/v1/account", token=member["token"]).expect(200).json["grants"]
+                 if g.get("employer_id") == firm["id"])
+    colleague = api.put("/v1/sessions/current/role", {"grant_id": grant["id"]}, token=member["token"]).expect(
+        200).json["access_token"]
+
+    opened = payroll.open("2026-10")["id"]
+    job = api.put(f"/v1/returns/{opened}/lines", body=csv(1_000), headers=CSV, token=colleague).expect(202).json["id"]
+    target = f"/v1/jobs/{job}"
+    api.get(target, token=colleague, headers={"Prefer": "wait=10"}).expect(200)
+    others = {scope: actors.client_of(firm["token"], scope)["token"] for scope in ("returns:read", "workers:read")}
+    for token in (firm["token"], payroll.client.token, others["returns:read"]):
+        assert api.get(target, token=token).expect(200).json["result"]["id"] == opened
+    api.get(target, token=others["workers:read"]).expect(404)
+    api.delete(f"/v1/employers/{firm['id']}/users/{grant['id']}", token=firm["token"], headers={"If-Match": "*"}
+               ).expect(204)
+    api.get(target, token=actors.log_in(member["email"])["token"]).expect(404)
 
 
 @pytest.mark.parametrize("tries,seconds", [(1, 1), (2, 2), (3, 5), (4, 10), (5, 30), (6, 60), (12, 86_400), (13, None)])

@@ -106,6 +106,53 @@ def test_revisions_build_on_each_other(payroll, db):
     assert posted(db, payroll) == [(9_000_000, 513_000, 9 * MILLION_IN_ALL)]
 
 
+def test_a_month_of_two_returns_is_revised_as_one(payroll, db):
+    """The regular return's worker gets more and the supplement's less, in one revision; then another takes it back."""
+    first, forgotten = nik(), nik()
+    payroll.month("2026-09", [line(6_000_000, number=first)])
+    payroll.month("2026-09", [line(8_000_000, number=forgotten)], "supplementary")
+    for wages, totals in (((7_000_000, 7_000_000), (MILLION_IN_ALL, MILLION_IN_ALL)),
+                          ((6_000_000, 8_000_000), (MILLION_IN_ALL, MILLION_IN_ALL)),
+                          ((6_000_000, 7_000_000), (0, MILLION_IN_ALL))):
+        opened, report = revise(payroll, [line(wage, number=number)
+                                          for wage, number in zip(wages, (first, forgotten))])
+        assert (report["totals"]["due"], report["totals"]["credit"]) == totals
+        settle(payroll, [payroll.finalise(opened).get("billing_id")])
+    assert [row[0] for row in posted(db, payroll)] == [6_000_000, 7_000_000]
+    assert balance(db, payroll, "billed.%") == 0
+
+
+def test_what_was_paid_and_corrected_pays_the_next_month(payroll, db):
+    """A credit after payment: the next billing asks for that much less, and the money is where the months are."""
+    number = nik()
+    payroll.month("2026-10", [line(8_000_000, number=number)])
+    opened, _ = revise(payroll, [line(7_000_000, number=number)], "2026-10")
+    assert "billing_id" not in payroll.finalise(opened)
+    assert balance(db, payroll, "payable.employer_credit") == -MILLION_IN_ALL
+    following = payroll.open("2026-11")["id"]
+    payroll.send(following, [line(7_000_000, number=number)])
+    billing = payroll.client.get(f"/v1/billings/{payroll.finalise(following)['billing_id']}").expect(200).json
+    assert (billing["amount"], billing["paid_by_credit"]) == (7 * MILLION_IN_ALL, MILLION_IN_ALL)
+    payroll.pay(billing["id"])
+    assert balance(db, payroll, "payable.employer_credit") == 0 and balance(db, payroll, "billed.%") == 0
+    for period in ("2026-10", "2026-11"):
+        assert posted(db, payroll, period) == [(7_000_000, 399_000, 7 * MILLION_IN_ALL)]
+
+
+def test_back_pay_fills_what_a_revision_left_free(payroll):
+    """Although the revision's credit waits for the supplement's billing: JP's ceiling is 11,086,300, so that all of
+    1,000,000 on top of 8,000,000 counts, 2 % and 1 %."""
+    number = nik()
+    payroll.month("2026-09", [line(12_000_000, number=number)])
+    forgotten = payroll.open("2026-09", "supplementary")["id"]
+    payroll.send(forgotten, [line(5_000_000)])
+    payroll.finalise(forgotten)
+    payroll.finalise(revise(payroll, [line(8_000_000, number=number)])[0])
+    opened = payroll.open("2026-10")["id"]
+    payroll.send(opened, [line(5_000_000, number=number, back_pay="1000000,2026-09")])
+    assert payroll.lines(opened)[0]["back_pay_amounts"]["jp"] == {"employer": 20_000, "worker": 10_000}
+
+
 def test_only_reported_workers_are_revised_and_without_back_pay(payroll, actors):
     number, stranger = nik(), actors.worker(payroll.actor["employer_token"], payroll.employer_id)
     payroll.month("2026-09", [line(6_000_000, number=number)])

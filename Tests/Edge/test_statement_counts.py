@@ -5,6 +5,7 @@ import pytest
 from client import Client
 from payroll import HEADER, Payroll, line
 from test_jobs import eventually
+from test_return_jobs import asleep
 
 # Up to 64 KiB one value carries the lines, beyond that a COPY does.
 SIZES = (10, 800, 1_200, 4_000)
@@ -28,8 +29,8 @@ def own(make_server, actors_on):
 
 
 class Counter:
-    """Calls of statements by the server's role, by their ids: the text of one depends on who plans it first, since only
-    a statement that is parsed anew comes with placeholders. `texts` has one of each."""
+    """Calls of statements by our roles, definer functions' too, by their ids: the text of one depends on who plans it
+    first, since only a statement that is parsed anew comes with placeholders. `texts` has one of each."""
 
     def __init__(self, connection):
         self.connection, self.texts = connection, {}
@@ -40,25 +41,36 @@ class Counter:
         rows = self.connection.execute(
             "SELECT queryid, min(query), sum(calls)::bigint FROM pg_stat_statements AS s"
             " JOIN pg_roles AS r ON r.oid = s.userid"
-            " WHERE r.rolname IN ('smile_api', 'smile_owner') AND query NOT LIKE '%FOR KEY SHARE OF x'"
+            " WHERE r.rolname LIKE 'smile%' AND query NOT LIKE '%FOR KEY SHARE OF x'"
             # Not BEGIN and the like, which a worker says on its other connections too.
             " AND query LIKE '%smile.%' GROUP BY queryid").fetchall()
         self.texts |= {query: text for query, text, _ in rows}
         return {query: calls for query, _, calls in rows}
 
 
+def some_of_each(size):
+    """New people, a warning, an error, back pay, a worker twice."""
+    same = line(5_000_000)
+    return [line(5_000_000 + each, key=f"K{each}") for each in range(size - 5)] + [
+        line(0), line("x"), line(1, back_pay="1000000,2025-08"), same, same]
+
+
+def differing(counter, few, many):
+    return {counter.texts[query]: (few.get(query), many.get(query))
+            for query in few.keys() | many.keys() if few.get(query) != many.get(query)}
+
+
 def test_statements_do_not_depend_on_lines(own):
+    """Of an upload, a finalisation and a payment; the jobs process, which has other work besides, sleeps meanwhile."""
     server, actors = own
-    loading, finalising = {}, {}
+    bank = Client(server, actors.bank()["token"])
+    loading, finalising, paying = {}, {}, {}
     with server.cluster.connect(server.database) as connection:
         counter = Counter(connection)
         for size in SIZES:
-            payroll = Payroll(Client(server), actors.payroll(), None)
+            payroll = Payroll(Client(server), actors.payroll(), bank)
             opened = payroll.open("2026-10")["id"]
-            # Some of each kind: new people, a warning, an error, back pay, a worker twice.
-            same = line(5_000_000)
-            rows = [line(5_000_000 + each, key=f"K{each}") for each in range(size - 5)] + [
-                line(0), line("x"), line(1, back_pay="1000000,2025-08"), same, same]
+            rows = some_of_each(size)
             payroll.send(opened, rows)   # 1,000 and more by a job
             text = "\n".join([HEADER, *rows]).encode()
 
@@ -69,15 +81,54 @@ def test_statements_do_not_depend_on_lines(own):
             def finalise():
                 payroll.client.post(f"/v1/returns/{opened}/finalisation?validate_only=true").expect(200)
 
-            load()   # functions are compiled and plans are made
-            finalise()
-            loading[size], finalising[size] = counter.during(load), counter.during(finalise)
-    assert sum(loading[10].values()) > 20 < sum(finalising[10].values())
+            with asleep(server):
+                load()   # functions are compiled and plans are made
+                finalise()
+                loading[size], finalising[size] = counter.during(load), counter.during(finalise)
+            billing = payroll.client.get(f"/v1/billings/{payroll.finalise(opened)['billing_id']}").expect(200).json
+
+            def pay():
+                bank.post("/v1/payments?validate_only=true", {
+                    "payment_code": billing["payment_code"], "amount": billing["amount"],
+                    "paid_at": "2026-11-05T01:30:00Z", "bank_reference": "COUNTED"}).expect(200)
+
+            with asleep(server):
+                pay()
+                paying[size] = counter.during(pay)
+    for each in (loading, finalising, paying):
+        assert sum(each[10].values()) > 20
     for few, many in ((loading[10], loading[800]), (loading[1_200], loading[4_000]),
-                      *((finalising[10], finalising[size]) for size in SIZES)):
-        assert few == many, {counter.texts[query]: (few.get(query), many.get(query))
-                             for query in few.keys() | many.keys() if few.get(query) != many.get(query)}
+                      *((each[10], each[size]) for each in (finalising, paying) for size in SIZES)):
+        assert few == many, differing(counter, few, many)
     # What carries the lines is all that differs between few and many.
     work = [{query: times for query, times in each.items() if "return_staging" not in counter.texts[query]
              and "smile.stage_lines(" not in counter.texts[query]} for each in (loading[10], loading[1_200])]
     assert work[0] == work[1]
+
+
+def test_a_job_s_statements_do_not_depend_on_lines_either(own):
+    """Those that the same upload would make at once; the others are the jobs process's looking for work."""
+    server, actors = own
+    counted = []
+    with server.cluster.connect(server.database) as connection:
+        counter = Counter(connection)
+
+        def done(answer):
+            job = answer.expect(202).json["id"]
+            eventually(lambda: connection.execute("SELECT status FROM smile.job WHERE id = %s", [job]
+                                                  ).fetchone()[0] == "succeeded")
+
+        for size in (1_200, 4_000):
+            payroll = Payroll(Client(server), actors.payroll(), None)
+            target = f"/v1/returns/{payroll.open('2026-10')['id']}"
+            text = "\n".join([HEADER, *some_of_each(size)]).encode()
+
+            def load(query=""):
+                return payroll.client.put(f"{target}/lines{query}", body=text, headers={"Content-Type": "text/csv"})
+
+            load("?validate_only=true").expect(200)
+            done(load())
+            at_once = counter.during(lambda: load("?validate_only=true").expect(200))
+            by_job = counter.during(lambda: done(load()))
+            counted.append({query: calls for query, calls in by_job.items() if query in at_once})
+    assert len(counted[0]) > 10 and counted[0] == counted[1], differing(counter, *counted)

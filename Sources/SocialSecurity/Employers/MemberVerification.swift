@@ -51,7 +51,7 @@ struct MemberVerifications: Input {
           json.field("nik_index", Hex.encode(person.nik.index(under: index)))
           json.field("full_name", person.name.text)
           json.field("birth_date", person.birthDate.description)
-          let warnings = person.nik.warnings(birthDate: person.birthDate, sex: person.sex)
+          let warnings = person.nik.disagreements(birthDate: person.birthDate, sex: person.sex)
           if !warnings.isEmpty {
             json.field("warnings", array: { (json: inout JSONWriter) in for code in warnings { json.string(code) } })
           }
@@ -59,24 +59,5 @@ struct MemberVerifications: Input {
       }
     }
     return json.bytes
-  }
-}
-
-extension NIK {
-  /// Codes of what the number says of its holder and the record says otherwise. Never a reason to refuse anybody: there
-  /// are people whose NIK was issued with a wrong date.
-  func warnings(birthDate: PlainDate, sex: Sex?) -> [String] {
-    let values = digits.utf8.map { Int($0 - 0x30) }
-    let writtenDay = values[6] * 10 + values[7]
-    let isWoman = writtenDay > 40
-    let day = isWoman ? writtenDay - 40 : writtenDay
-    let month = values[8] * 10 + values[9]
-    let year = values[10] * 10 + values[11]
-    var codes: [String] = []
-    if (day, month, year) != (birthDate.day, birthDate.month, birthDate.year % 100) {
-      codes.append("nik_birth_date_differs")
-    }
-    if let sex, isWoman != (sex == .female) { codes.append("nik_sex_differs") }
-    return codes
   }
 }

@@ -46,7 +46,8 @@ package struct CSVTokenizer: Sendable {
   private static let quote = UInt8(ascii: "\"")
   private static let lineFeed = UInt8(ascii: "\n")
   private static let carriageReturn = UInt8(ascii: "\r")
-  private static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+  /// The byte order mark of UTF-8.
+  static let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   private var state = State.start
   private var markBytes = 0

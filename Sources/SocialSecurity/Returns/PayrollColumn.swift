@@ -70,6 +70,7 @@ package struct PayrollHeader: Sendable, Equatable {
           columns.append(nil)
           continue
         }
+        guard isText(name) else { throw Self.malformed }
         errors.append(Self.error("unknown_column", String(decoding: name.prefix(40), as: UTF8.self)))
         continue
       }
@@ -85,11 +86,13 @@ package struct PayrollHeader: Sendable, Equatable {
       }
       if !columns.contains(.kpj), !columns.contains(.nik) { errors.append(Self.error("missing_column", "nik")) }
     }
-    if record.fault != nil || !errors.isEmpty {
-      throw .invalid(errors.isEmpty ? [FieldError(parameter: "header", FieldProblem("malformed_header"))] : errors)
-    }
+    if record.fault != nil { throw Self.malformed }
+    if !errors.isEmpty { throw .invalid(errors) }
     self.columns = columns
   }
+
+  /// Nothing that reads as a header of CSV in UTF-8.
+  static let malformed = Failure.invalid([FieldError(parameter: "header", FieldProblem("malformed_header"))])
 
   private static func error(_ code: String, _ column: String) -> FieldError {
     FieldError(parameter: "header", FieldProblem(code, [FieldProblem.Parameter("column", column)]))
@@ -106,6 +109,12 @@ package struct PayrollFields: Sendable {
     get { values[column.place] }
     set { values[column.place] = newValue }
   }
+}
+
+/// Whether it is UTF-8 without a NUL, which UTF-16 is full of.
+func isText(_ bytes: ArraySlice<UInt8>) -> Bool {
+  bytes.allSatisfy { (0x01..<0x80).contains($0) }
+    || String(validating: bytes, as: UTF8.self).map { !$0.utf8.contains(0) } ?? false
 }
 
 /// Without the spaces and tabs at both ends.

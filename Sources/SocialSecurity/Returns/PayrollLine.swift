@@ -30,7 +30,7 @@ package struct PayrollLine: Sendable {
   }
 
   package init(_ fields: PayrollFields) {
-    guard PayrollColumn.allCases.allSatisfy({ Self.isUTF8(fields[$0]) }) else {
+    guard PayrollColumn.allCases.allSatisfy({ isText(fields[$0]) }) else {
       problems = [Problem(field: nil, code: "encoding_invalid")]
       return
     }
@@ -58,7 +58,7 @@ package struct PayrollLine: Sendable {
     if sex == nil, !fields[.sex].isEmpty { note(.sex, "sex_invalid") }
     readWage(fields[.wage])
     readBackPay(fields[.backPay], fields[.backPayPeriod])
-    compareNIK()
+    for code in nik?.disagreements(birthDate: birthDate, sex: sex) ?? [] { note(.nik, code) }
   }
 
   // MARK: money
@@ -115,12 +115,6 @@ package struct PayrollLine: Sendable {
     return .success(Int64(value))
   }
 
-  // MARK: identity
-
-  private mutating func compareNIK() {
-    for code in nik?.disagreements(birthDate: birthDate, sex: sex) ?? [] { note(.nik, code) }
-  }
-
   // MARK: fields
 
   private mutating func note(_ field: PayrollColumn, _ code: String) {
@@ -137,9 +131,5 @@ package struct PayrollLine: Sendable {
       note(column, code)
       return nil
     }
-  }
-
-  private static func isUTF8(_ bytes: ArraySlice<UInt8>) -> Bool {
-    bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
   }
 }

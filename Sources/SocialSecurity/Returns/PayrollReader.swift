@@ -20,6 +20,7 @@ package struct PayrollReader: Sendable {
   private var header: PayrollHeader?
   private var rest: [UInt8] = []
   private var isSkipping = false
+  private var isFirstLine = true
 
   package init(_ format: PayrollFormat, for change: PayrollChange = .replace, mapping: ColumnMapping? = nil) {
     self.format = format
@@ -51,9 +52,7 @@ package struct PayrollReader: Sendable {
           found = try PayrollHeader(record, for: change, mapping: mapping)
         }
       }
-      guard let found else {
-        throw .invalid([FieldError(parameter: "header", FieldProblem("malformed_header"))])
-      }
+      guard let found else { throw PayrollHeader.malformed }
       header = found
       return lines
     }
@@ -119,14 +118,16 @@ package struct PayrollReader: Sendable {
     defer {
       rest.removeAll(keepingCapacity: true)
       isSkipping = false
+      isFirstLine = false
     }
     if isSkipping {
       lines.append(PayrollLine(unreadable: "line_too_long"))
       return
     }
+    if isFirstLine, rest.starts(with: CSVTokenizer.mark) { rest.removeFirst(CSVTokenizer.mark.count) }
     if rest.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return }
     guard let document = try? JSONReader.parse(rest), document.violations.isEmpty else {
-      lines.append(PayrollLine(unreadable: "line_malformed"))
+      lines.append(PayrollLine(unreadable: isText(rest[...]) ? "line_malformed" : "encoding_invalid"))
       return
     }
     lines.append(line(document.root))

@@ -66,7 +66,8 @@ enum ReturnProblems {
       "digest_mismatch", 400, id: "Isi tidak sesuai dengan Content-Digest.",
       en: "The body isn't what Content-Digest says."),
     ProblemText(
-      "malformed_header", 400, id: "Baris judul CSV tidak dapat dibaca.", en: "The CSV header can't be read."),
+      "malformed_header", 400, id: "Baris judul tidak dapat dibaca sebagai CSV dalam UTF-8.",
+      en: "The header can't be read as CSV in UTF-8."),
     ProblemText(
       "unknown_column", 400, id: "Kolom {column} tidak dikenal.", en: "The column {column} is unknown."),
     ProblemText(

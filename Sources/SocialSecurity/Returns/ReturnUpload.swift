@@ -35,7 +35,7 @@ private func takeLines(_ call: Call, _ change: PayrollChange) async throws(Failu
     }
     mapping = try call.query.value("columns")
     if mapping != nil, known != .csv { throw Failure.invalid(parameter: "columns", FieldProblem("unknown_parameter")) }
-    digest = try call.request.headers.string(.contentDigest).flatMap { (text) throws(Failure) in
+    digest = try call.request.headers.string(.contentDigest).map { (text) throws(Failure) in
       try ContentDigest(text)
     }
   } catch let failure as Failure {
