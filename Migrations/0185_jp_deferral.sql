@@ -254,27 +254,6 @@ BEGIN
 END
 $$;
 
--- The billing of a return is the one that is due on time; by unit, or where there are more, all stand in a list.
-CREATE OR REPLACE FUNCTION smile.return_body(wanted uuid) RETURNS json LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  RETURN (
-    SELECT json_strip_nulls(json_build_object(
-      'id', r.id, 'employer_id', r.employer_id, 'period', smile.month_text(r.period), 'kind', r.kind,
-      'client_reference', r.client_reference, 'reason', r.reason, 'status', r.status, 'pending_job_id', r.pending_job,
-      'outcome', r.outcome,
-      'declared_totals', CASE WHEN num_nonnulls(r.declared_lines, r.declared_wages) > 0 THEN
-        json_build_object('lines', r.declared_lines, 'wages', r.declared_wages) END,
-      'counts', json_build_object('lines', r.lines, 'accepted', r.accepted, 'warned', r.warned,
-        'rejected', r.rejected),
-      'totals', r.totals, 'content_sha256', encode(r.content_sha256, 'hex'), 'opened_at', r.opened_at,
-      'loaded_at', r.loaded_at, 'finalised_at', r.finalised_at,
-      'billing_id', (
-        SELECT b.id FROM smile.billing AS b WHERE b.return_id = r.id AND NOT b.by_unit AND b.deferred_of IS NULL),
-      'billings', smile.return_billings(r.id)))
-    FROM smile.contribution_return AS r WHERE r.id = wanted);
-END
-$$;
-
 -- How JP of a billing was split, and what the other part is. NULL where none of it was deferred.
 CREATE FUNCTION smile.deferral_body(b smile.billing) RETURNS json LANGUAGE sql STABLE
 RETURN CASE WHEN (b).relief_id IS NOT NULL THEN (

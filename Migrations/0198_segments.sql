@@ -11,37 +11,6 @@ VALUES
   ('ALL', 'bpu.months_of_inactivity', 'stay_due', '2015-07-01', NULL, 'PP 50/2025',
     'inferred (S28: older arrears stay due; not said of inactivity)', 'derived');
 
--- As before; whether months of inactivity stay due is a parameter.
-CREATE OR REPLACE FUNCTION smile.self_employment_state(
-  s smile.self_employment, OUT status text, OUT paid_until date, OUT unpaid_months integer, OUT arrears_months integer,
-  OUT inactive_since date)
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  now_month date := smile.this_month();
-  last_due date := CASE WHEN smile.self_employed_due_date(now_month) < smile.today() THEN now_month
-    ELSE smile.later_month(now_month, -1) END;
-  too_many integer := smile.parameter('ALL', 'bpu.inactive_after_unpaid_months', smile.today())::integer;
-  due_count integer;
-  paid_count integer;
-BEGIN
-  last_due := least(last_due, s.last_period);
-  SELECT max(m.period), count(*) FILTER (WHERE m.period <= last_due) INTO paid_until, paid_count
-  FROM smile.self_employed_month AS m
-  WHERE m.self_employment_id = s.id AND m.posting_id IS NOT NULL;
-  due_count := greatest(0, smile.months_between(s.first_period, last_due) + 1);
-  unpaid_months := greatest(0, smile.months_between(
-    coalesce(paid_until, smile.later_month(s.first_period, -1)), last_due));
-  arrears_months := CASE smile.parameter_text('ALL', 'bpu.months_of_inactivity', smile.today())
-    WHEN 'stay_due' THEN due_count - paid_count ELSE unpaid_months END;
-  IF unpaid_months >= too_many THEN
-    inactive_since := smile.self_employed_due_date(
-      smile.later_month(last_due, too_many - unpaid_months)) + 1;
-  END IF;
-  status := CASE WHEN s.last_period < now_month THEN 'ended' WHEN unpaid_months >= too_many THEN 'inactive'
-    WHEN paid_until IS NULL THEN 'waiting' ELSE 'active' END;
-END
-$$;
-
 -- As before, with what the state rests on.
 CREATE OR REPLACE FUNCTION smile.self_employment_body(s smile.self_employment) RETURNS json LANGUAGE sql STABLE
 RETURN (
